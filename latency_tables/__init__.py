@@ -1,0 +1,1 @@
+"""What do many timings say about any candidate network?"""

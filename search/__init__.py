@@ -1,0 +1,1 @@
+"""Which network, then? Comb, space, search, cut, tune and prove."""
