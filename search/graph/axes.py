@@ -362,6 +362,20 @@ class Algebra:
             offset += self._count(part)
         return np.concatenate(pieces)
 
+    def owners(self, axis: Axis, atom: int) -> Indices:
+        """Return for each position of an axis which unit of a root atom it belongs to, or -1 where to none."""
+        units = np.full(1, -1, dtype=np.int64)
+        for term in self.resolve(axis):
+            inner = self._term_owners(term, atom)
+            units = np.where(inner[None, :] >= 0, inner[None, :], units[:, None]).reshape(-1)
+        return units
+
+    def _term_owners(self, term: Term, atom: int) -> Indices:
+        if isinstance(term, int):
+            count = self._size[term].count
+            return np.arange(count, dtype=np.int64) if term == atom else np.full(count, -1, dtype=np.int64)
+        return np.concatenate([self.owners(part, atom) for part in term.parts])
+
     def width(self, axis: Axis, widths: Mapping[int, int]) -> Size:
         """Return the size of an axis once the root atoms in `widths` have the widths given there."""
         size = ONE

@@ -14,9 +14,10 @@ from ..errors import ModelError
 from .axes import ONE, Algebra, Axis, Size
 from .blocks import find_blocks
 from .blueprint import Blueprint, Dim, Frozen, frozen_mapping
+from .module import held
 from .restrict import matches, module_of
 from .rules import KERNEL, Axes, Call, Rule, rule_of
-from .trace import is_mutable, operator_name, tensors, trace
+from .trace import is_mutable, operator_name, trace
 
 INNER = "the inside of a product: not cut yet"
 INPUT = "an axis of an input"
@@ -87,11 +88,13 @@ class _Comb:
     def _start_parameters(self) -> None:
         """Give each axis of each parameter storage a fresh atom; tied tensors share theirs."""
         seen: dict[tuple[Any, ...], Axes] = {}
-        for node, value in tensors(self.module, self.module.graph):
-            storage = (value.data_ptr() or id(value), tuple(value.shape), value.stride())
-            axes = seen.setdefault(storage, [self.algebra.atom(size) for size in value.shape])
-            self.parameters[str(node.target)] = axes
-            self.axes[node.name] = [axes]
+        for name, value in held(self.module, self.module.graph).items():
+            if isinstance(value, torch.Tensor):
+                storage = (value.data_ptr() or id(value), tuple(value.shape), value.stride())
+                self.parameters[name] = seen.setdefault(storage, [self.algebra.atom(size) for size in value.shape])
+        for node in self.module.graph.nodes:
+            if node.op == "get_attr" and str(node.target) in self.parameters:
+                self.axes[node.name] = [self.parameters[str(node.target)]]
 
     def _visit(self, node: fx.Node) -> None:
         operator = operator_name(node)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import fx, nn
 from torch.export import Dim, ExportedProgram, export
 
 from ..errors import ModelError
+from .module import copy_graph
 
 _ASSERTIONS = frozenset({"_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size"})
 _MAYBE_ALIAS = frozenset({"dropout", "feature_dropout", "alpha_dropout"})
@@ -125,15 +126,6 @@ def _is_ours(filename: str) -> bool:
     return filename.startswith("<") or "/torch/" in filename or filename == __file__
 
 
-def copy_graph(graph: fx.Graph) -> tuple[fx.Graph, dict[fx.Node, fx.Node]]:
-    """Return a copy of a graph (names, metadata and input structure included) and old node -> new node."""
-    twin, nodes = fx.Graph(), dict[fx.Node, fx.Node]()
-    for node in graph.nodes:
-        nodes[node] = twin.node_copy(node, nodes.__getitem__)
-    twin.set_codegen(graph._codegen)
-    return twin, nodes
-
-
 # ---- making the graph functional -------------------------------------------------------------------------------------
 
 
@@ -215,9 +207,15 @@ def may_alias(node: fx.Node) -> bool:
 # ---- dead code -------------------------------------------------------------------------------------------------------
 
 
+def drop_dead_calls(graph: fx.Graph) -> None:
+    """Remove the calls that nothing reads, random ones too; those that write to memory stay."""
+    graph.eliminate_dead_code(is_impure_node=lambda n: n.op in ("placeholder", "output") or is_mutable(n))
+    graph.lint()
+
+
 def drop_dead(module: fx.GraphModule) -> None:
-    """Remove calls that nothing reads (random ones too), then unread parameters, buffers and empty submodules."""
-    module.graph.eliminate_dead_code(is_impure_node=lambda n: n.op in ("placeholder", "output") or is_mutable(n))
+    """Remove dead calls, then unread parameters, buffers and empty submodules."""
+    drop_dead_calls(module.graph)
     read = {str(node.target) for node in module.graph.nodes if node.op == "get_attr"}
     for path, owner in list(module.named_modules()):
         for table in (owner._parameters, owner._buffers):
@@ -225,7 +223,6 @@ def drop_dead(module: fx.GraphModule) -> None:
                 if _dotted(path, name) not in read:
                     del table[name]
     _drop_empty(module, "", read)
-    module.graph.lint()
     module.recompile()
 
 
@@ -245,20 +242,3 @@ def _has_constants(module: nn.Module) -> bool:
 
 def _dotted(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
-
-
-def tensors(module: nn.Module, graph: fx.Graph) -> Iterator[tuple[fx.Node, torch.Tensor]]:
-    """Yield each `get_attr` node that reads a tensor of `module`, with the tensor."""
-    for node in graph.nodes:
-        if node.op == "get_attr":
-            value = attribute(module, str(node.target))
-            if isinstance(value, torch.Tensor):
-                yield node, value
-
-
-def attribute(module: nn.Module, path: str) -> Any:
-    """Return what a dotted path names in `module`."""
-    value: Any = module
-    for part in path.split("."):
-        value = getattr(value, part)
-    return value

@@ -1,0 +1,38 @@
+"""The cut network: a graph module that trains, switches modes and is cut again."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from torch import fx
+
+from ..graph.module import copy_module
+from ..graph.trace import operator_name
+
+_MODE_LITERAL = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2}
+"""Operator -> position of the argument that says whether it trains."""
+
+
+class Subnet(fx.GraphModule):
+    """A network around a cut graph; parameters carry the names that they have in the user's model.
+
+    Exported graphs hold their mode as a literal of each call. `train` and `eval` rewrite those literals.
+    """
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch batch normalisation and dropout to training or to evaluation."""
+        changed = False
+        for node in self.graph.nodes:
+            position = _MODE_LITERAL.get(operator_name(node))
+            if position is not None and node.args[position] != mode:
+                node.update_arg(position, mode)
+                changed = True
+        if changed:
+            self.recompile()
+        return super().train(mode)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy tensors and graph; ties between parameters stay."""
+        twin = copy_module(self)
+        memo[id(self)] = twin
+        return twin
