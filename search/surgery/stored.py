@@ -1,0 +1,230 @@
+"""A subnet on disk: `graph.json` and `model.safetensors`, read without running anything but listed operators.
+
+Format history of graph.json: 1 (2026-11): nodes, inputs, outputs, ties.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import fx, nn
+from torch.fx.graph import _PyTreeCodeGen, _PyTreeInfo
+from torch.utils import _pytree as pytree
+
+from ..errors import BundleError
+from ..graph.module import held, place
+from .subnet import Subnet
+
+GRAPH_FORMAT = 1
+GRAPH_FILE = "graph.json"
+MODEL_FILE = "model.safetensors"
+
+PYTHON_OPERATORS: dict[str, Callable[..., Any]] = {
+    name: getattr(operator, name)
+    for name in (
+        "getitem",
+        "add",
+        "sub",
+        "mul",
+        "floordiv",
+        "truediv",
+        "mod",
+        "neg",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+    )
+}
+"""Python operators that a graph may call on sizes and tuples."""
+
+REFUSED = frozenset({"from_file", "save", "_print"})
+"""ATen operators that reach outside the process's memory: never stored, never read."""
+
+_TORCH_VALUES: dict[str, type] = {
+    "dtype": torch.dtype,
+    "layout": torch.layout,
+    "memory_format": torch.memory_format,
+}
+
+
+def to_bytes(subnet: Subnet) -> dict[str, bytes]:
+    """Return a subnet as the contents of its two files, by file name.
+
+    Raises:
+        BundleError: The graph calls something that is not on the list of operators.
+    """
+    tensors, ties, first = {}, {}, {}
+    for name, value in held(subnet, subnet.graph).items():
+        if not isinstance(value, torch.Tensor):
+            raise BundleError(f"A stored graph holds plain operators only, but {name!r} is a nested graph.")
+        if id(value) in first:
+            ties[name] = first[id(value)]
+        else:
+            first[id(value)] = name
+            tensors[name] = value.detach().cpu().contiguous()
+    buffers = sorted(name for name, value in held(subnet, subnet.graph).items() if not isinstance(value, nn.Parameter))
+    info = getattr(subnet.graph._codegen, "pytree_info", None)
+    document = {
+        "format": GRAPH_FORMAT,
+        "inputs": None if info is None else {"names": info.orig_args, "spec": pytree.treespec_dumps(info.in_spec)},
+        "outputs": None if info is None or info.out_spec is None else pytree.treespec_dumps(info.out_spec),
+        "buffers": buffers,
+        "ties": ties,
+        "nodes": [_node_to_json(node) for node in subnet.graph.nodes],
+    }
+    return {GRAPH_FILE: json.dumps(document, indent=1).encode(), MODEL_FILE: save(tensors)}
+
+
+def from_bytes(graph: bytes, model: bytes) -> Subnet:
+    """Read what `to_bytes` wrote; in eval mode.
+
+    Raises:
+        BundleError: A file is damaged, of another format, or names an operator that is not on the list.
+    """
+    try:
+        document = json.loads(graph)
+        tensors = load(model)
+    except (ValueError, SafetensorError) as exc:
+        raise BundleError(
+            f"A bundle's graph is JSON and its weights are safetensors, but reading failed: {exc}"
+        ) from exc
+    if document.get("format") != GRAPH_FORMAT:
+        raise BundleError(f"This version reads graph format {GRAPH_FORMAT}, but got {document.get('format')!r}.")
+    root, made = nn.Module(), dict[str, Any]()
+    for name, value in tensors.items():
+        made[name] = value if name in document["buffers"] else nn.Parameter(value, value.is_floating_point())
+    for alias, name in document["ties"].items():
+        made[alias] = made[name]
+    for name, value in made.items():
+        place(root, name, value)
+    return Subnet(root, _graph_from_json(document)).eval()
+
+
+def load_subnet(folder: Path) -> Subnet:
+    """Read a subnet from a bundle's folder.
+
+    Raises:
+        BundleError: A file is missing, damaged, of another format, or names an operator that is not on the list.
+    """
+    try:
+        return from_bytes((folder / GRAPH_FILE).read_bytes(), (folder / MODEL_FILE).read_bytes())
+    except OSError as exc:
+        raise BundleError(
+            f"A bundle holds {GRAPH_FILE} and {MODEL_FILE}, but reading {exc.filename} failed: {exc.strerror}."
+        ) from exc
+
+
+# ---- nodes -----------------------------------------------------------------------------------------------------------
+
+
+def _node_to_json(node: fx.Node) -> dict[str, Any]:
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    return {
+        "name": node.name,
+        "op": node.op,
+        "target": _target_to_json(node),
+        "args": [_to_json(a) for a in node.args],
+        "kwargs": {k: _to_json(v) for k, v in node.kwargs.items()},
+        "path": str(stack[-1][0]) if stack else None,
+    }
+
+
+def _target_to_json(node: fx.Node) -> str:
+    if node.op != "call_function":
+        return str(node.target)
+    if isinstance(node.target, torch._ops.OpOverload):
+        name = str(node.target)
+        resolve_operator(name)
+        return name
+    name = f"operator.{getattr(node.target, '__name__', node.target)}"
+    resolve_operator(name)
+    return name
+
+
+def resolve_operator(name: str) -> Callable[..., Any]:
+    """Return the operator that a stored graph names.
+
+    Raises:
+        BundleError: It is not on the list: ATen operators that stay in memory, and arithmetic on sizes.
+    """
+    space, _, rest = name.partition(".")
+    if space == "operator" and rest in PYTHON_OPERATORS:
+        return PYTHON_OPERATORS[rest]
+    packet, _, overload = rest.partition(".")
+    if space == "aten" and packet not in REFUSED and packet.isidentifier() and not packet.startswith("__"):
+        found = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
+        if isinstance(found, torch._ops.OpOverload):
+            return found
+    raise BundleError(f"A stored graph calls ATen operators and arithmetic on sizes only, but it names {name!r}.")
+
+
+def _to_json(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"float": str(value)}
+    if isinstance(value, fx.Node):
+        return {"node": value.name}
+    if isinstance(value, tuple):
+        return {"tuple": [_to_json(item) for item in value]}
+    if isinstance(value, list):
+        return [_to_json(item) for item in value]
+    if isinstance(value, torch.device):
+        return {"device": str(value)}
+    for kind, cls in _TORCH_VALUES.items():
+        if isinstance(value, cls):
+            return {kind: str(value).removeprefix("torch.")}
+    raise BundleError(
+        f"A stored graph's arguments are numbers, names and tensors, but got {type(value).__name__}: {value!r}."
+    )
+
+
+def _from_json(value: Any, nodes: Mapping[str, fx.Node]) -> Any:
+    if isinstance(value, list):
+        return [_from_json(item, nodes) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "node":
+        return nodes[content]
+    if kind == "tuple":
+        return tuple(_from_json(item, nodes) for item in content)
+    if kind == "float":
+        return float(content)
+    if kind == "device":
+        return torch.device(content)
+    found = getattr(torch, content, None) if kind in _TORCH_VALUES else None
+    if found is None or not isinstance(found, _TORCH_VALUES[kind]):
+        raise BundleError(f"A stored argument is one of {sorted(_TORCH_VALUES)}, but got {value!r}.")
+    return found
+
+
+def _graph_from_json(document: Mapping[str, Any]) -> fx.Graph:
+    graph, nodes = fx.Graph(), dict[str, fx.Node]()
+    for entry in document["nodes"]:
+        args = tuple(_from_json(a, nodes) for a in entry["args"])
+        kwargs = {k: _from_json(v, nodes) for k, v in entry["kwargs"].items()}
+        if entry["op"] not in ("placeholder", "get_attr", "call_function", "output"):
+            raise BundleError(f"A stored graph has no nodes of kind {entry['op']!r}.")
+        target = resolve_operator(entry["target"]) if entry["op"] == "call_function" else entry["target"]
+        node = graph.create_node(entry["op"], target, args, kwargs, name=entry["name"])
+        if entry["path"] is not None:
+            node.meta["nn_module_stack"] = {entry["path"]: (entry["path"], "")}
+        nodes[entry["name"]] = node
+    if document["inputs"] is not None:
+        spec = pytree.treespec_loads(document["inputs"]["spec"])
+        out = None if document["outputs"] is None else pytree.treespec_loads(document["outputs"])
+        graph.set_codegen(_PyTreeCodeGen(_PyTreeInfo(document["inputs"]["names"], spec, out)))
+    graph.lint()
+    return graph
