@@ -64,10 +64,19 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
     program, static = _export(twin, positional, keywords)
     source = program.module(check_guards=False)
     module = fx.GraphModule(source, copy_graph(source.graph)[0])
+    _note_inputs(module.graph)
     _drop_assertions(module.graph)
     make_functional(module.graph)
     drop_dead(module)
     return Trace(module, static, positional, keywords)
+
+
+def _note_inputs(graph: fx.Graph) -> None:
+    """Write the shape (without the batch) and type of each input tensor where copies of the graph keep them."""
+    for node in graph.nodes:
+        value = node.meta.get("val")
+        if node.op == "placeholder" and isinstance(value, torch.Tensor):
+            node.meta["input"] = (tuple(value.shape[1:]), value.dtype)
 
 
 def _two_of_each(args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -64,7 +64,7 @@ def to_bytes(subnet: Subnet) -> dict[str, bytes]:
     Raises:
         BundleError: The graph calls something that is not on the list of operators.
     """
-    tensors, ties, first = {}, {}, {}
+    tensors, ties, first = dict[str, torch.Tensor](), dict[str, str](), dict[int, str]()
     for name, value in held(subnet, subnet.graph).items():
         if not isinstance(value, torch.Tensor):
             raise BundleError(f"A stored graph holds plain operators only, but {name!r} is a nested graph.")
@@ -137,6 +137,7 @@ def _node_to_json(node: fx.Node) -> dict[str, Any]:
         "args": [_to_json(a) for a in node.args],
         "kwargs": {k: _to_json(v) for k, v in node.kwargs.items()},
         "path": str(stack[-1][0]) if stack else None,
+        "input": [list(found[0]), _to_json(found[1])] if (found := node.meta.get("input")) is not None else None,
     }
 
 
@@ -221,6 +222,8 @@ def _graph_from_json(document: Mapping[str, Any]) -> fx.Graph:
         node = graph.create_node(entry["op"], target, args, kwargs, name=entry["name"])
         if entry["path"] is not None:
             node.meta["nn_module_stack"] = {entry["path"]: (entry["path"], "")}
+        if entry["input"] is not None:
+            node.meta["input"] = (tuple(entry["input"][0]), _from_json(entry["input"][1], nodes))
         nodes[entry["name"]] = node
     if document["inputs"] is not None:
         spec = pytree.treespec_loads(document["inputs"]["spec"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import torch
 from torch import fx
 
 from ..graph.module import copy_module
@@ -30,6 +31,17 @@ class Subnet(fx.GraphModule):
         if changed:
             self.recompile()
         return super().train(mode)
+
+    def example(self, batch: int = 1) -> tuple[torch.Tensor, ...]:
+        """Return zeros of the inputs' shapes and types, in order.
+
+        Raises:
+            ValueError: An input is no tensor of fixed sizes.
+        """
+        inputs = [node.meta.get("input") for node in self.graph.nodes if node.op == "placeholder"]
+        if any(found is None for found in inputs):
+            raise ValueError("Only networks whose inputs are all tensors have an example; pass `args` instead.")
+        return tuple(torch.zeros(batch, *shape, dtype=dtype) for shape, dtype in inputs)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Copy tensors and graph; ties between parameters stay."""
