@@ -89,10 +89,12 @@ def _check_runs(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
         with torch.no_grad():
             model(*args, **kwargs)
     except Exception as exc:
-        shapes = [list(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__ for x in (*args, *kwargs.values())]
+        shapes = [
+            list(x.shape[1:]) if isinstance(x, torch.Tensor) else type(x).__name__ for x in (*args, *kwargs.values())
+        ]
         raise ModelError(
-            f"The model must run on its example input, but with inputs of shape {shapes} it raised "
-            f"{type(exc).__name__}: {_first_line(exc)}{_user_line(exc)}. Check `input` (without the batch) in [model]."
+            f"The model must run on its example input, but with inputs of shape {shapes} (without the batch) it raised "
+            f"{type(exc).__name__}: {_first_line(exc)}{_user_line(exc)}. Check `input` in [model]."
         ) from exc
 
 

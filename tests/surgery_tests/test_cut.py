@@ -1,0 +1,143 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from search.graph import Candidate, Selection, comb, full, sample, uniform
+from search.importance import score, select
+from search.surgery import Subnet, cut
+from tests.networks import EXAMPLE, Residual, residual
+
+
+def same(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return torch.allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_the_full_candidate_is_the_users_network() -> None:
+    model, x = residual(), torch.randn(3, 3, 16, 16)
+    blueprint = comb(model, EXAMPLE)
+    whole = cut(blueprint, select(blueprint, full(blueprint)))
+    assert torch.equal(whole(x), model(x))
+    assert {n for n, _ in whole.named_parameters()} == {n for n, _ in model.named_parameters()}
+
+
+def test_native_twin() -> None:
+    """A natively smaller network with the same slices computes the same."""
+    model, x = residual(), torch.randn(3, 3, 16, 16)
+    blueprint = comb(model, EXAMPLE)
+    small = cut(blueprint, select(blueprint, uniform(blueprint, 0.5)))
+    twin = Residual(width=4).eval()
+    twin.load_state_dict(small.state_dict(), strict=False)
+    assert same(twin(x), small(x))
+    assert sum(p.numel() for p in twin.parameters()) == sum(p.numel() for p in small.parameters())
+
+
+@pytest.mark.parametrize("block", ["blocks.0", "blocks.1", "blocks.2"])
+def test_a_removed_block_is_the_path_that_stays(block: str) -> None:
+    model, x = residual(), torch.randn(3, 3, 16, 16)
+    blueprint = comb(model, EXAMPLE)
+    whole = full(blueprint)
+    hidden = blueprint.hidden([block])
+    candidate = Candidate({n: w for n, w in whole.dims.items() if n not in hidden}, {**whole.blocks, block: "remove"})
+    without = cut(blueprint, select(blueprint, candidate))
+    by_hand = copy.deepcopy(model)
+    with torch.no_grad():
+        if block == "blocks.2":
+            by_hand.blocks[2].body[7].weight.zero_()  # type: ignore[index, union-attr]
+            by_hand.blocks[2].body[7].bias.zero_()  # type: ignore[index, union-attr]
+        else:
+            getattr(by_hand.blocks, block[-1]).bn2.weight.zero_()
+            getattr(by_hand.blocks, block[-1]).bn2.bias.zero_()
+    assert same(without(x), by_hand(x))
+    assert not any(name.startswith(f"{block}.conv1") for name, _ in without.named_parameters())
+
+
+def test_random_candidates_run_train_and_match_their_shapes() -> None:
+    blueprint = comb(residual(), EXAMPLE)
+    scores = score(blueprint)
+    for seed in range(8):
+        candidate = sample(blueprint, np.random.default_rng(seed))
+        subnet = cut(blueprint, select(blueprint, candidate, scores))
+        widths = blueprint.widths(candidate)
+        for name, tensor in subnet.state_dict().items():
+            axes = blueprint.parameters[name]
+            assert tuple(tensor.shape) == tuple(blueprint.algebra.width(axis, widths).count for axis in axes)
+        subnet.train()
+        subnet(torch.randn(4, 3, 16, 16)).square().sum().backward()
+        assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in subnet.parameters())
+
+
+def test_train_and_eval_switch_the_literals() -> None:
+    model, x = residual(), torch.randn(8, 3, 16, 16)
+    blueprint = comb(model, EXAMPLE)
+    subnet = cut(blueprint, select(blueprint, full(blueprint)))
+    model.drop.p = 0.0
+    for node in subnet.graph.nodes:
+        if "dropout" in node.name:
+            node.update_arg(1, 0.0)
+    subnet.train()
+    model.train()
+    assert same(subnet(x), model(x))
+    subnet.eval()
+    model.eval()
+    assert same(subnet(x), model(x))
+    moved = dict(subnet.named_buffers())["stem.1.running_mean"]
+    assert same(moved, model.stem[1].running_mean)  # type: ignore[arg-type]
+
+
+def test_a_subnet_is_copied_with_tensors_of_its_own() -> None:
+    blueprint = comb(residual(), EXAMPLE)
+    subnet = cut(blueprint, select(blueprint, uniform(blueprint, 0.25)))
+    twin = copy.deepcopy(subnet)
+    assert isinstance(twin, Subnet)
+    x = torch.randn(2, 3, 16, 16)
+    before = subnet(x)
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            parameter.zero_()
+    assert torch.equal(subnet(x), before)
+
+
+def test_three_cuts_in_a_row() -> None:
+    network: torch.nn.Module = residual()
+    for _ in range(3):
+        blueprint = comb(network, EXAMPLE)
+        network = cut(blueprint, select(blueprint, uniform(blueprint, 0.3)))
+    assert network(torch.zeros(2, 3, 16, 16)).shape == (2, 5)
+
+
+def test_magnitude_counts_each_element_of_every_carrier_once() -> None:
+    model = residual()
+    blueprint = comb(model, EXAMPLE)
+    got = score(blueprint, "magnitude")["blocks.0.conv1.weight:0"]
+    block = model.blocks[0]
+    expected = (
+        block.conv1.weight.detach().double().square().sum((1, 2, 3))  # type: ignore[union-attr, operator]
+        + block.bn1.weight.detach().double().square()  # type: ignore[union-attr, operator]
+        + block.bn1.bias.detach().double().square()  # type: ignore[union-attr, operator]
+        + block.conv2.weight.detach().double().square().sum((0, 2, 3))  # type: ignore[union-attr, operator]
+    )
+    assert np.allclose(got, expected.numpy())
+
+
+def test_select_keeps_the_best_in_their_old_order() -> None:
+    blueprint = comb(residual(), EXAMPLE)
+    name = "blocks.0.conv1.weight:0"
+    scores = score(blueprint)
+    (kept,) = select(blueprint, uniform(blueprint, 0.5), scores).keep[name]
+    assert list(kept) == sorted(np.argsort(-scores[name])[:4].tolist())
+    with pytest.raises(ValueError, match="Did you mean 'magnitude'"):
+        score(blueprint, "magnitud")
+
+
+def test_candidates_of_another_network_are_refused() -> None:
+    blueprint = comb(residual(), EXAMPLE)
+    with pytest.raises(ValueError, match="in one only"):
+        blueprint.check(Candidate({"x.weight:0": 3}, {b.name: "keep" for b in blueprint.blocks}))
+    whole = full(blueprint)
+    wide = Candidate({**whole.dims, "stem.0.weight:0": 9}, whole.blocks)
+    with pytest.raises(ValueError, match="at most the dim's size"):
+        blueprint.check(wide)
+    with pytest.raises(ValueError, match="distinct units"):
+        Selection(whole, {n: [[0] * w] for n, w in whole.dims.items()})
