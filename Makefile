@@ -1,0 +1,54 @@
+# Every command makes `.venv` first, where it is missing or older than what it is made from.
+
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+PIP := $(BIN)/python -m pip install --quiet
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test test-all check format clean
+
+help:
+	@echo "make demo      run the whole line on real handwritten digits (ARGS=--json for machines)"
+	@echo "make test      run the quick tests"
+	@echo "make test-all  run every test, the slow ones too"
+	@echo "make check     run ruff, mypy, the import layers and the size limits"
+	@echo "make format    let ruff format and mend what it can"
+	@echo "make clean     remove .venv and the caches"
+
+demo: $(STAMP)
+	$(BIN)/lathe demo $(ARGS)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python scripts/check_layers.py
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis lathe.egg-info
+
+# PyTorch goes first and alone, so that nothing that is installed later can choose another build of it.
+$(STAMP): setup.cfg constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Lathe needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || \
+	    { echo "Making .venv"; $(PYTHON) -m venv .venv; }
+	@echo "Installing PyTorch into .venv (some minutes, the first time)"
+	@$(PIP) -c constraints.txt torch
+	@echo "Installing Lathe and what it needs"
+	@$(PIP) -c constraints.txt -e ".[dev]"
+	@touch $@

@@ -1,0 +1,63 @@
+"""Render a report as a short text for terminals, change requests and mails."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .evidence import conditions_section, repeat_section
+from .outcome import infeasible_section, judgement, latency_section, quality_section
+from .section import Section, Table
+from .wording import entries, verdict_words
+
+_ESCAPED = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#"})
+
+
+def render_markdown(report: Mapping[str, Any]) -> str:
+    """Return `report.md` for the object of `report.json`: the answer and what it rests on, without charts.
+
+    Raises:
+        ValueError: The report has another format version or a verdict that is not known.
+    """
+    word, sentence = verdict_words(report)
+    lines = [f"# {word}", "", _plain(sentence)]
+    if words := judgement(report):
+        lines.append(_plain(words))
+    warnings = entries(report, "warnings")
+    if warnings:
+        lines += ["", "## Warnings", "", *(f"- {_plain(warning)}" for warning in warnings)]
+    parts = (
+        infeasible_section(report),
+        latency_section(report),
+        quality_section(report),
+        conditions_section(report),
+        repeat_section(report),
+    )
+    for section in parts:
+        if section is not None:
+            lines += _section(section)
+    return "\n".join(lines) + "\n"
+
+
+def _section(section: Section) -> list[str]:
+    lines = ["", f"## {_plain(section.title)}"]
+    if section.lead:
+        lines += ["", _plain(" ".join(section.lead))]
+    for table in section.tables:
+        if not table.foldable:
+            lines += ["", *_table(table)]
+    if section.lines:
+        lines += ["", *(f"    {' '.join(line.split())}" for line in section.lines)]
+    return lines
+
+
+def _table(table: Table) -> list[str]:
+    head = [f"**{_plain(table.caption)}**", "", _row(table.columns), _row(["---"] * len(table.columns))]
+    return head + [_row([_plain(word) for word in row]) for row in table.rows]
+
+
+def _row(words: list[str] | tuple[str, ...]) -> str:
+    return f"| {' | '.join(words)} |"
+
+
+def _plain(text: object) -> str:
+    """Keep a name from being read as markup, and on one line."""
+    return " ".join(str(text).split()).translate(_ESCAPED)
