@@ -2,6 +2,19 @@
 
 from .cut import cut
 from .proofs import Proof, permutation
+from .recalibrate import recalibrate
+from .stored import GRAPH_FILE, MODEL_FILE, from_bytes, load_subnet, to_bytes
 from .subnet import Subnet
 
-__all__ = ["Proof", "Subnet", "cut", "permutation"]
+__all__ = [
+    "GRAPH_FILE",
+    "MODEL_FILE",
+    "Proof",
+    "Subnet",
+    "cut",
+    "from_bytes",
+    "load_subnet",
+    "permutation",
+    "recalibrate",
+    "to_bytes",
+]

@@ -1,0 +1,73 @@
+"""From a blueprint and a latency table to the space that is searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from latency_tables import Predictor, UnitKey
+
+from ..graph import Axis, Blueprint
+from ..graph.keys import UnitSpec, unit_specs
+from .knobs import BlockKnob, UnitCells, WidthKnob
+from .levels import width_levels
+from .space import SearchSpace
+
+
+def knobs(blueprint: Blueprint, quantum: int) -> tuple[tuple[WidthKnob, ...], tuple[BlockKnob, ...]]:
+    """Return the width and block knobs of a blueprint on a runtime with blocks of `quantum` channels."""
+    widths = tuple(WidthKnob(dim.name, width_levels(dim.size, quantum)) for dim in blueprint.dims)
+    return widths, tuple(BlockKnob(block.name, block.hides) for block in blueprint.blocks)
+
+
+def derive(blueprint: Blueprint, predictor: Predictor, quantum: int) -> SearchSpace:
+    """Return the space of a blueprint, each unit priced by the table at every width on offer.
+
+    Raises:
+        UnknownUnitError: The table lacks a family of units.
+    """
+    widths, blocks = knobs(blueprint, quantum)
+    levels = {knob.dim: knob.levels for knob in widths}
+    gates = _gates(blueprint)
+    units = tuple(_cells(blueprint, predictor, spec, levels, gates[spec.node]) for spec in unit_specs(blueprint))
+    return SearchSpace(widths, blocks, units, predictor.fixed_s)
+
+
+def _gates(blueprint: Blueprint) -> dict[str, tuple[str, ...]]:
+    """Return for each unit's node the blocks whose removal, alone, takes it away."""
+    without = {block.name: {node.name for node in blueprint.live([block.name])} for block in blueprint.blocks}
+    return {
+        spec.node: tuple(name for name, live in without.items() if spec.node not in live)
+        for spec in unit_specs(blueprint)
+    }
+
+
+def _cells(
+    blueprint: Blueprint,
+    predictor: Predictor,
+    spec: UnitSpec,
+    levels: Mapping[str, tuple[int, ...]],
+    blocks: tuple[str, ...],
+) -> UnitCells:
+    row, rows = _widths(blueprint, spec.row, levels)
+    column, columns = _widths(blueprint, spec.column, levels)
+    seconds = np.array([[predictor.cell(UnitKey(spec.family, (i, o)))[0] for i in columns] for o in rows])
+    return UnitCells(spec.name, row, column, seconds, blocks)
+
+
+def _widths(
+    blueprint: Blueprint, axis: Axis, levels: Mapping[str, tuple[int, ...]]
+) -> tuple[str | None, tuple[int, ...]]:
+    """Return the dim that an axis follows (None where it is fixed) and its width at each of that dim's levels.
+
+    Raises:
+        ValueError: The axis follows several dims: this space prices units by at most one on each side.
+    """
+    dims = blueprint.dims_of(axis)
+    if not dims:
+        return None, (blueprint.algebra.size(axis).count,)
+    if len({dim.name for dim in dims}) > 1:
+        raise ValueError(f"A unit's width follows at most one dim, but got {[dim.name for dim in dims]}.")
+    dim = dims[0]
+    return dim.name, tuple(blueprint.algebra.width(axis, {dim.atom: level}).count for level in levels[dim.name])
