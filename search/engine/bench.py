@@ -1,0 +1,121 @@
+"""The latency side of a run: the target, the table, and what a budget means on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hwprofiles import PROTOCOLS, HardwareProfile, Interval, Quantity, Runtime, Target, get_runtime, probe
+from latency_tables import Job, LatencyTable, NetworkRow, Predictor, Store, build
+
+from ..deploy import OnnxSlicer, covering, job, smallest
+from ..graph import Blueprint, Candidate, full
+from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs
+
+SAFETY = 0.01
+"""Fraction to stay below a budget beside the table's own margin: the verification's interval has a width too."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A blueprint on its target, with the means to time any candidate.
+
+    Attributes:
+        blueprint: The combed network.
+        runtime: Runs files.
+        target: Where.
+        profile: The machine.
+        slicer: Makes files for timing.
+        widths: Width knobs on this runtime.
+        blocks: Block knobs.
+        store: Journal of the table.
+        seed: Of everything random in timing.
+    """
+
+    blueprint: Blueprint
+    runtime: Runtime
+    target: Target
+    profile: HardwareProfile
+    slicer: OnnxSlicer
+    widths: tuple[WidthKnob, ...]
+    blocks: tuple[BlockKnob, ...]
+    store: Store
+    seed: int
+
+    @classmethod
+    def open(cls, blueprint: Blueprint, target: Target, store: Store, seed: int, runtime: Runtime | None = None) -> Bench:
+        """Check that the target can be used here and export the network once.
+
+        Raises:
+            RuntimeUnavailableError: It cannot.
+            ExportError: The network does not export to ONNX.
+        """
+        runtime = runtime or get_runtime(target.runtime)
+        runtime.require(target)
+        profile = probe()
+        widths, blocks = knobs(blueprint, runtime.width_quantum(profile))
+        slicer = OnnxSlicer(blueprint, target.batch)
+        return cls(blueprint, runtime, target, profile, slicer, widths, blocks, store, seed)
+
+    @property
+    def quantum(self) -> int:
+        """Channels in one block of the runtime."""
+        return self.runtime.width_quantum(self.profile)
+
+    def smallest(self) -> Candidate:
+        """Return the subnet with every width at its least and every block removed."""
+        return smallest(self.blueprint, self.widths)
+
+    def design(self, networks: int) -> list[Candidate]:
+        """Return the subnets that the table is built from; the smallest one is the first."""
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1,)))
+        chosen = [self.smallest(), *covering(self.blueprint, self.widths, networks - 1, rng)]
+        return list(dict.fromkeys(chosen))
+
+    def fill(
+        self,
+        candidates: list[Candidate],
+        *,
+        finalist: bool = False,
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> LatencyTable:
+        """Time the candidates that the table lacks and return the table."""
+        origin = "finalist" if finalist else "level"
+        jobs = [job(self.blueprint, self.slicer, candidate, origin) for candidate in candidates]
+        return build(
+            self.runtime,
+            self.target,
+            jobs,
+            self.store,
+            baseline=job(self.blueprint, self.slicer, full(self.blueprint)),
+            protocol=PROTOCOLS["finalist" if finalist else "table"],
+            rng=np.random.default_rng(self.seed),
+            progress=progress,
+            fingerprint=self.profile.fingerprint,
+        )
+
+    def row(self, table: LatencyTable, candidate: Candidate) -> NetworkRow | None:
+        """Return a candidate's row, or None where the runtime could not run it."""
+        key = job(self.blueprint, self.slicer, candidate).key
+        return next((row for row in table.rows if row.job == key), None)
+
+    def predictor(self, table: LatencyTable) -> Predictor:
+        """Fit the table's predictor. Finalists are left out: they check predictions, and come later."""
+        rows = tuple(row for row in table.rows if row.origin != "finalist")
+        return Predictor.fit(replace(table, rows=rows), quantum=self.quantum, rng=np.random.default_rng(self.seed))
+
+    def space(self, predictor: Predictor) -> SearchSpace:
+        """Return what is searched."""
+        return derive(self.blueprint, predictor, self.quantum)
+
+
+def in_seconds(budget: Quantity, reference: Interval) -> float:
+    """Return a budget in seconds at the table's reference speed."""
+    return budget.value if budget.kind == "time" else budget.value * reference.median
+
+
+def is_unneeded(budget: Quantity, reference: Interval) -> bool:
+    """Tell whether the unpruned network is inside the budget."""
+    return budget.value >= (1.0 if budget.kind == "fraction" else reference.high)

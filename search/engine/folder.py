@@ -1,0 +1,123 @@
+"""The run folder: one run's files, each written whole or not at all, so that a kill loses one step at most."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..config import RunConfig, check_identity
+from ..errors import RunFolderError
+
+IDENTITY_FILE = "run.json"
+LOCK_FILE = "run.lock"
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+class RunFolder:
+    """A folder that belongs to one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file in the folder."""
+        return self.path / name
+
+    def write(self, name: str, data: bytes) -> Path:
+        """Write a file whole: first beside it, then in its place."""
+        target = self.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(target.name + ".part")
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+        return target
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Write a JSON file whole."""
+        return self.write(name, json.dumps(value, indent=1, allow_nan=False).encode())
+
+    def read_json(self, name: str) -> Any:
+        """Return what a JSON file holds, or None where there is none.
+
+        Raises:
+            RunFolderError: It is damaged.
+        """
+        target = self.path / name
+        if not target.exists():
+            return None
+        try:
+            return json.loads(target.read_text())
+        except ValueError as exc:
+            raise RunFolderError(f"{target} must hold JSON, but reading failed ({exc}): delete it to go on.") from exc
+
+
+@contextmanager
+def open_folder(config: RunConfig) -> Iterator[RunFolder]:
+    """Open or begin the folder of a run, alone.
+
+    Raises:
+        RunFolderError: It belongs to another config (which keys differ), another process is at work in it, it cannot
+            be written, or the disk is full.
+    """
+    folder = RunFolder(config.run.out)
+    with translated(config.run.out), _locked(folder):
+        stored = folder.read_json(IDENTITY_FILE)
+        if stored is None:
+            folder.write_json(IDENTITY_FILE, config.identity())
+        else:
+            check_identity(stored, config)
+        yield folder
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into an error that says what to do."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in _FULL:
+            raise RunFolderError(
+                f"The disk that holds {path} is full. Nothing that was finished is lost: make room, then run the same "
+                "command again."
+            ) from exc
+        if exc.errno in _REFUSED or exc.errno == errno.ENOTDIR:
+            raise RunFolderError(
+                f"The run folder must be writable, but {exc.filename or path} is not ({exc.strerror}): name another "
+                "in [run] out, or change its permissions."
+            ) from exc
+        raise
+
+
+@contextmanager
+def _locked(folder: RunFolder) -> Iterator[None]:
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with folder.file(LOCK_FILE).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise RunFolderError(
+                f"One process at a time works in a run folder, and one is at work in {folder.path}: wait for it, or "
+                "name another folder in [run] out."
+            ) from exc
+        yield
+
+
+def stage_seconds(folder: RunFolder, seconds: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Return how long each finished stage took, after adding `seconds` to them."""
+    known: dict[str, float] = folder.read_json("stages.json") or {}
+    if seconds:
+        for name, value in seconds.items():
+            known[name] = known.get(name, 0.0) + value
+        folder.write_json("stages.json", known)
+    return known
