@@ -19,7 +19,7 @@ from .sections import (
     TaskConfig,
     is_source,
 )
-from .source import load_function
+from .source import UserFunction, load_function
 from .template import config_template
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "SearchConfig",
     "SpaceConfig",
     "TaskConfig",
+    "UserFunction",
     "check_identity",
     "config_template",
     "differences",

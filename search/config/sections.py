@@ -111,12 +111,13 @@ class TaskConfig:
         val: The same for the held-out data that the score is measured on.
         mean: Normalisation of pixels in [0, 1], one value or one for each channel.
         std: The same; `(pixel - mean) / std` is what the network sees.
-        classes: Number of classes; None reads it from the training data.
+        classes: Number of classes; None takes the class folders, or else the network's outputs.
         image_column: Column of a Parquet file that holds the encoded images; None finds the only one.
         label_column: Column that holds the class indices; None finds the only one.
         train_limit: Use this many rows for training, drawn once with a fixed seed; None is all.
         val_limit: The same for the held-out data.
-        augment: Shift and mirror training images. True suits photographs; False digits, text and left-right signs.
+        augment: Shift and mirror training images. True suits photographs; False text and signs. The embedded digits
+            are never augmented, own tasks and loaders augment for themselves.
         resize: Scale images of another size to the input's; False calls them an error.
         folder: What relative names start from.
     """
@@ -143,6 +144,8 @@ class TaskConfig:
         _require_positive(self, "classes", "train_limit", "val_limit")
         if self.kind == "classification":
             self._check_classification()
+        else:
+            self._check_unused()
         _require(
             all(math.isfinite(value) for value in self.mean or ()),
             f"`mean` holds finite numbers, but got {list(self.mean or ())}.",
@@ -164,6 +167,16 @@ class TaskConfig:
                 not files or bool(getattr(self, key)),
                 f"`{key}` is missing: write what the network was trained with (mean = [0.0] and std = [1.0] if that "
                 "was pixels in [0, 1] as they are); a guess would spoil every accuracy silently.",
+            )
+
+    def _check_unused(self) -> None:
+        unused = ["train", "val", "image_column", "label_column"]
+        unused += ["train_limit", "val_limit", "classes"] if self.own else ["mean", "std", "classes"]
+        for key in unused:
+            _require(
+                getattr(self, key) is None,
+                f"`{key}` is not read with `kind` = {self.kind!r}, which brings its own data, but it is "
+                f"{getattr(self, key)!r}: remove it.",
             )
 
     @property

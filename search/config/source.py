@@ -13,7 +13,8 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,8 +26,34 @@ from .near import near_match
 _OURS = ("hwprofiles", "latency_tables", "search")
 
 
-def load_function(source: str, folder: Path, error: type[LatheError]) -> Callable[[], Any]:
-    """Return a function without arguments that calls the user's one.
+@dataclass(frozen=True, slots=True)
+class UserFunction:
+    """A function without arguments of the user's.
+
+    Attributes:
+        source: How the user named it.
+        folder: The folder that the user's imports start from.
+        function: The function itself.
+        error: What is raised in place of whatever the user's code raises.
+    """
+
+    source: str
+    folder: Path
+    function: Callable[[], Any]
+    error: type[LatheError]
+
+    def __call__(self) -> Any:
+        """Call it, with their folder to import from."""
+        with self.translating():
+            return self.function()
+
+    def translating(self) -> AbstractContextManager[None]:
+        """Run more of the user's code (an iterator that the function returned) by the same rules."""
+        return _calling(self.source, self.folder, self.error)
+
+
+def load_function(source: str, folder: Path, error: type[LatheError]) -> UserFunction:
+    """Import the user's code and return their function.
 
     Args:
         source: `file.py:function` or `package.module:function`; a file is found from `folder`.
@@ -41,22 +68,20 @@ def load_function(source: str, folder: Path, error: type[LatheError]) -> Callabl
         )
     folder = folder.resolve()
     root = (folder / place).parent if place.endswith(".py") else folder
+    for ours in _OURS:
+        importlib.import_module(ours)
+    _forget_namesakes(root)
+    importlib.invalidate_caches()
     with _calling(source, root, error):
         module = _load_file(folder / place, error) if place.endswith(".py") else _load_module(place, folder, error)
-    function = _attribute(module, name, source, error)
-
-    def call() -> Any:
-        with _calling(source, root, error):
-            return function()
-
-    return call
+    return UserFunction(source, root, _attribute(module, name, source, error), error)
 
 
 def _load_file(path: Path, error: type[LatheError]) -> ModuleType:
     if not path.is_file():
         near = near_match(path.name, [other.name for other in path.parent.glob("*.py")])
         raise error(f"The file {path} does not exist.{near} Names are relative to the config file's folder.")
-    # The content is in the name: an unchanged file is one module, so that its classes stay themselves (pickle, isinstance).
+    # The content is in the name: an unchanged file is one module, so that its classes stay themselves.
     digest = hashlib.sha256(str(path).encode() + b"\0" + path.read_bytes()).hexdigest()
     name = f"_lathe_{path.stem}_{digest[:12]}"
     if name in sys.modules:
@@ -121,10 +146,6 @@ def _calling(source: str, folder: Path, error: type[LatheError]) -> Iterator[Non
 
 @contextmanager
 def _importing_from(folder: Path) -> Iterator[None]:
-    for name in _OURS:
-        importlib.import_module(name)
-    _forget_namesakes(folder)
-    importlib.invalidate_caches()
     before = list(sys.path)
     sys.path.insert(0, str(folder))
     try:
