@@ -1,0 +1,44 @@
+"""Tell whether a run folder was filled by this config, and what differs if not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import RunFolderError
+from .run import RunConfig
+
+_ABSENT = object()
+
+
+def differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the keys in which two identities differ, with both values: `"search.trials: 100, now 200"`."""
+    before, now = dict(_flat(stored)), dict(_flat(current))
+    keys = [*before, *(key for key in now if key not in before)]
+    return tuple(
+        f"{key}: {before.get(key, 'absent')!r}, now {now.get(key, 'absent')!r}"
+        for key in keys
+        if before.get(key, _ABSENT) != now.get(key, _ABSENT)
+    )
+
+
+def check_identity(stored: Mapping[str, Any], config: RunConfig) -> None:
+    """Refuse a run folder that another config has filled.
+
+    Raises:
+        RunFolderError: The identities differ; the message lists what differs.
+    """
+    found = differences(stored, config.identity())
+    if found:
+        raise RunFolderError(
+            f"A run folder holds one run, but {config.run.out} was filled by another config ({'; '.join(found)}): "
+            "name another folder in [run] out, put the config back, or delete the folder."
+        )
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            yield from _flat(item, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", item

@@ -1,0 +1,61 @@
+"""What a caller of `search` can act on, as a tree.
+
+```
+LatheError                     (hwprofiles) anything that is not a slip in the calling code
+├── ConfigError        exit 2  the config file: unknown key, missing key, wrong type, unit or range
+├── ModelError         exit 2  the user's network or its weights do not load
+├── DataError          exit 2  the user's data do not fit the task
+├── RunFolderError     exit 2  the run folder or a checkpoint in it belongs to another run
+└── TrainingError      exit 3  the loss is no longer a number; carries the last good state
+```
+
+`exit_code` is what the command line ends with: 2 for wrong use, 3 for a failure on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from hwprofiles import LatheError
+
+
+class ConfigError(LatheError):
+    """The config cannot be used as it stands."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ModelError(LatheError):
+    """The user's network or its weights cannot be loaded or called."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class DataError(LatheError):
+    """The user's data cannot be read, or do not fit the task."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class RunFolderError(LatheError):
+    """A run folder, or a file in it, belongs to another run or is damaged."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class TrainingError(LatheError):
+    """The training had to stop.
+
+    Attributes:
+        state: State of the network at the end of the last good epoch (name -> tensor). The network that was being
+            trained holds it too.
+        result: The `FitResult` up to there.
+    """
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, message: str, state: Mapping[str, Any], result: object) -> None:
+        super().__init__(message)
+        self.state = state
+        self.result = result

@@ -1,0 +1,78 @@
+"""One file that a training can go on from, replaced as a whole after each epoch."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import RunFolderError
+
+CHECKPOINT_FORMAT = 1
+"""Format history: 1 (2026-11): plan, model, optimiser, average, step, epoch, seconds, history."""
+
+
+def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint; a kill at any moment leaves the old file or the new one.
+
+    Args:
+        path: The file; its folder is made.
+        content: Tensors, numbers, texts, and lists and dicts of them.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".unfinished")
+    with unfinished.open("wb") as file:
+        torch.save({"format": CHECKPOINT_FORMAT, **content}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
+
+
+def read_checkpoint(path: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the content of a checkpoint, or None where there is none.
+
+    Args:
+        path: The file.
+        plan: What the training that wants to go on was told; the file's must be equal.
+
+    Raises:
+        RunFolderError: The file is damaged, or another training's.
+    """
+    if not path.exists():
+        return None
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        found, version = content["plan"], content["format"]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as exc:
+        raise RunFolderError(
+            f"The checkpoint {path} is damaged ({type(exc).__name__}): delete it to start over."
+        ) from exc
+    if version != CHECKPOINT_FORMAT:
+        raise RunFolderError(
+            f"This version reads checkpoints of format {CHECKPOINT_FORMAT}, but {path} has {version!r}: delete it to "
+            "start over."
+        )
+    differ = [f"{key}: {found.get(key)!r}, now {value!r}" for key, value in plan.items() if found.get(key) != value]
+    if differ:
+        raise RunFolderError(
+            f"The checkpoint {path} belongs to another training ({'; '.join(differ)}): delete it to start over, or "
+            "name another file."
+        )
+    result: dict[str, Any] = content
+    return result
+
+
+def digest(state: Mapping[str, Tensor]) -> str:
+    """Return a hash of names, types, shapes and values, 16 hexadecimal digits."""
+    found = hashlib.sha256()
+    for name, value in state.items():
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        # As bytes: NumPy has no bfloat16.
+        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()[:16]
