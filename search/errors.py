@@ -5,6 +5,8 @@ LatheError                     (hwprofiles) anything that is not a slip in the c
 ├── ConfigError        exit 2  the config file: unknown key, missing key, wrong type, unit or range
 ├── ModelError         exit 2  the user's network or its weights do not load
 ├── DataError          exit 2  the user's data do not fit the task
+├── ExportError        exit 3  the network cannot be written as, or sliced from, an ONNX file
+├── BundleError        exit 2  a bundle is damaged, or calls what a bundle may not
 ├── RunFolderError     exit 2  the run folder or a checkpoint in it belongs to another run
 └── TrainingError      exit 3  the loss is no longer a number; carries the last good state
 ```
@@ -34,6 +36,18 @@ class ModelError(LatheError):
 
 class DataError(LatheError):
     """The user's data cannot be read, or do not fit the task."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ExportError(LatheError):
+    """The network cannot be exported, or its exported file does not compute what it computes."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class BundleError(LatheError):
+    """A bundle cannot be read or written."""
 
     exit_code: ClassVar[int] = 2
 

@@ -1,0 +1,158 @@
+"""Search until a finalist is inside the budget on the clock: predict, solve, sample, time, correct."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hwprofiles import Interval, Quantity
+from latency_tables import LatencyTable, Predictor
+
+from ..graph import Candidate
+from ..graph.keys import units
+from ..importance import Scores
+from ..space import SearchSpace
+from .bench import SAFETY, Bench, in_seconds
+from .exact import Solution, least_latency, solve
+from .folder import RunFolder
+from .objective import Objective, magnitudes, sensitivities
+from .progress import Progress
+from .records import StudyResult, TrialRecord
+from .study import run_study
+
+MOST_ROUNDS = 4
+"""Searches in one run; each after the first aims lower by what the finalist before it missed."""
+
+SOLVER_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finalist:
+    """The best candidate of one round, and what the clock says of it.
+
+    Attributes:
+        round: Number of the search, from 0.
+        candidate: The network.
+        target_s: Predicted seconds that the search had to stay within.
+        predicted: Estimate, with interval, as JSON holds it.
+        measured: Its seconds at the reference speed.
+        study: All trials of the round.
+        exact: The additive surrogate's optimum at this target.
+    """
+
+    round: int
+    candidate: Candidate
+    target_s: float
+    predicted: Mapping[str, float]
+    measured: Interval
+    study: StudyResult
+    exact: Solution
+
+    def is_inside(self, budget_s: float) -> bool:
+        """Tell whether the upper end of the measured interval is within the budget."""
+        return self.measured.high <= budget_s
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """What the config says of the search."""
+
+    trials: int
+    sampler: str
+    seed: int
+    identity: str
+
+
+def rounds(
+    bench: Bench,
+    table: LatencyTable,
+    predictor: Predictor,
+    objective: Objective,
+    scores: Scores,
+    budget: Quantity,
+    settings: SearchSettings,
+    folder: RunFolder,
+    progress: Progress,
+) -> Iterator[Finalist]:
+    """Yield one finalist a round; whoever asks for the next one says that this one is over the budget.
+
+    A pure function of (table, seed): finalists that the table has are not timed again.
+    """
+    reference = _reference(table)
+    budget_s = in_seconds(budget, reference)
+    space = bench.space(predictor)
+    target_s = budget_s / (1 + predictor.margin) / (1 + SAFETY)
+    losses = None
+    for number in range(MOST_ROUNDS):
+        if least_latency(space).latency_s > target_s:
+            return
+        progress.stage("search", f"round {number + 1}")
+        if losses is None:
+            losses = [sensitivities(space, objective, lambda d, t: progress.step(d, t, "sensitivity"))]
+            losses.append(magnitudes(space, scores))
+        solutions = [solve(space, *loss, target_s, time_limit_s=SOLVER_LIMIT_S) for loss in losses]
+        starts = [s.candidate for s in solutions if s.candidate is not None]
+        study = run_study(
+            space,
+            target_s,
+            objective,
+            path=folder.file(f"study-{number}.log"),
+            trials=settings.trials,
+            sampler=settings.sampler,
+            seed=settings.seed,
+            starts=starts,
+            progress=lambda trial: progress.step(trial.number + 1, settings.trials, _told(trial)),
+            identity=settings.identity,
+        )
+        if study.candidate is None:
+            return
+        finalist = _time(bench, predictor, study, solutions[0], number, target_s, progress)
+        yield finalist
+        target_s *= min(budget_s / finalist.measured.high, 1.0) * (1 - SAFETY / 2)
+
+
+def _reference(table: LatencyTable) -> Interval:
+    if table.reference is None:
+        raise ValueError("A search needs the unpruned network's speed, but the table's rows are all stale.")
+    return table.reference
+
+
+def _told(trial: TrialRecord) -> str:
+    return "failed" if trial.objective is None else f"divergence {trial.objective:.4g}"
+
+
+def _time(
+    bench: Bench,
+    predictor: Predictor,
+    study: StudyResult,
+    exact: Solution,
+    number: int,
+    target_s: float,
+    progress: Progress,
+) -> Finalist:
+    candidate = study.candidate
+    assert candidate is not None
+    progress.stage("finalist", "timed on the target")
+    row = bench.row(bench.fill([candidate], finalist=True), candidate)
+    if row is None:
+        raise ValueError(f"The runtime could not run the finalist {candidate.digest}.")
+    return Finalist(number, candidate, target_s, estimate(bench, predictor, candidate), row.seconds, study, exact)
+
+
+def estimate(bench: Bench, predictor: Predictor, candidate: Candidate) -> dict[str, Any]:
+    """Return the predicted seconds of a candidate as reports hold them."""
+    found = predictor.estimate(list(units(bench.blueprint, candidate).values()))
+    return {"estimate": found.seconds, "low": found.low, "high": found.high, "origin": found.origin}
+
+
+def holds_up(space: SearchSpace, least: Solution) -> list[dict[str, Any]]:
+    """Return what the least reachable latency is made of, the largest first."""
+    rows = []
+    for unit in space.units:
+        if not set(unit.blocks) & least.removed:
+            row = 0 if unit.row is None else least.levels.get(unit.row, 0)
+            column = 0 if unit.column is None else least.levels.get(unit.column, 0)
+            rows.append({"what": unit.name, "seconds": float(unit.seconds[row, column])})
+    rows.append({"what": "fixed cost of a run", "seconds": space.fixed_s})
+    return sorted(rows, key=lambda item: -item["seconds"])
