@@ -12,8 +12,7 @@ from latency_tables import Job
 
 from ..graph import Blueprint, Candidate, assemble, full
 from ..graph.keys import unit_specs, units
-from ..space.knobs import WidthKnob
-from ..space.levels import thinned
+from ..space import WidthKnob, thinned
 from .slicing import OnnxSlicer
 
 REMOVAL = 0.15

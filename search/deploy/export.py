@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 from torch import nn
+
+from hwprofiles import Session
 
 from ..errors import ExportError
 from ..surgery import Subnet
@@ -125,3 +128,32 @@ def _quiet() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+EXPORT_TOLERANCE = 1e-4
+"""Largest difference of an exported fp32 file's outputs from torch's, relative to the largest output."""
+
+
+def check_export(model: nn.Module, session: Session, inputs: torch.Tensor) -> float:
+    """Compare an exported file with its network on some inputs, and return the largest relative difference.
+
+    Args:
+        model: The network, in eval mode, with one input and one output.
+        session: The file, loaded on its runtime.
+        inputs: Of shape (n, ...); n at least the file's batch.
+
+    Raises:
+        ExportError: The outputs differ by more than `EXPORT_TOLERANCE`.
+    """
+    spec = session.input_specs[0]
+    batch = inputs[: spec.shape[0]]
+    with torch.no_grad():
+        expected = model(batch).numpy()
+    (got,) = session.outputs({spec.name: batch.numpy()}).values()
+    difference = float(np.abs(got - expected).max() / max(float(np.abs(expected).max()), 1e-12))
+    if not difference <= EXPORT_TOLERANCE:
+        raise ExportError(
+            f"An exported file computes what its network computes, within {EXPORT_TOLERANCE:g} of the largest output, "
+            f"but the outputs of {type(model).__name__} differ by {difference:.3g}."
+        )
+    return difference

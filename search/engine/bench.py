@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hwprofiles import PROTOCOLS, HardwareProfile, Interval, Quantity, Runtime, Target, get_runtime, probe
-from latency_tables import Job, LatencyTable, NetworkRow, Predictor, Store, build
+from latency_tables import LatencyTable, NetworkRow, Predictor, Store, build
 
 from ..deploy import OnnxSlicer, covering, job, smallest
 from ..graph import Blueprint, Candidate, full
-from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs
+from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs_of
 
 SAFETY = 0.01
 """Fraction to stay below a budget beside the table's own margin: the verification's interval has a width too."""
@@ -45,7 +45,9 @@ class Bench:
     seed: int
 
     @classmethod
-    def open(cls, blueprint: Blueprint, target: Target, store: Store, seed: int, runtime: Runtime | None = None) -> Bench:
+    def open(
+        cls, blueprint: Blueprint, target: Target, store: Store, seed: int, runtime: Runtime | None = None
+    ) -> Bench:
         """Check that the target can be used here and export the network once.
 
         Raises:
@@ -55,7 +57,7 @@ class Bench:
         runtime = runtime or get_runtime(target.runtime)
         runtime.require(target)
         profile = probe()
-        widths, blocks = knobs(blueprint, runtime.width_quantum(profile))
+        widths, blocks = knobs_of(blueprint, runtime.width_quantum(profile))
         slicer = OnnxSlicer(blueprint, target.batch)
         return cls(blueprint, runtime, target, profile, slicer, widths, blocks, store, seed)
 

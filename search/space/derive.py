@@ -15,7 +15,7 @@ from .levels import width_levels
 from .space import SearchSpace
 
 
-def knobs(blueprint: Blueprint, quantum: int) -> tuple[tuple[WidthKnob, ...], tuple[BlockKnob, ...]]:
+def knobs_of(blueprint: Blueprint, quantum: int) -> tuple[tuple[WidthKnob, ...], tuple[BlockKnob, ...]]:
     """Return the width and block knobs of a blueprint on a runtime with blocks of `quantum` channels."""
     widths = tuple(WidthKnob(dim.name, width_levels(dim.size, quantum)) for dim in blueprint.dims)
     return widths, tuple(BlockKnob(block.name, block.hides) for block in blueprint.blocks)
@@ -27,7 +27,7 @@ def derive(blueprint: Blueprint, predictor: Predictor, quantum: int) -> SearchSp
     Raises:
         UnknownUnitError: The table lacks a family of units.
     """
-    widths, blocks = knobs(blueprint, quantum)
+    widths, blocks = knobs_of(blueprint, quantum)
     levels = {knob.dim: knob.levels for knob in widths}
     gates = _gates(blueprint)
     units = tuple(_cells(blueprint, predictor, spec, levels, gates[spec.node]) for spec in unit_specs(blueprint))

@@ -26,7 +26,7 @@ def recalibrate(subnet: Subnet, inputs: torch.Tensor, batch: int = 256) -> None:
         batch: Rows that are run at once.
     """
     nodes = [node for node in subnet.graph.nodes if operator_name(node) == "batch_norm"]
-    names = {str(node.args[i].target) for node in nodes for i in (3, 4) if node.args[i] is not None}  # type: ignore[union-attr]
+    names = {str(node.args[i].target) for node in nodes for i in (3, 4) if node.args[i] is not None}
     if not names:
         return
     sums: dict[str, torch.Tensor] = {}
@@ -57,6 +57,6 @@ def _statistics_of_the_batch(subnet: Subnet) -> Iterator[None]:
 def _write(subnet: Subnet, values: list[tuple[object, object]]) -> None:
     nodes = [node for node in subnet.graph.nodes if operator_name(node) == "batch_norm"]
     for node, (training, momentum) in zip(nodes, values, strict=True):
-        node.update_arg(_TRAINING, training)  # type: ignore[arg-type]
-        node.update_arg(_MOMENTUM, momentum)  # type: ignore[arg-type]
+        node.update_arg(_TRAINING, training)
+        node.update_arg(_MOMENTUM, momentum)
     subnet.recompile()

@@ -24,7 +24,7 @@ STD = (0.3235,)
 def read_digits() -> tuple[Images, Images]:
     """Return the training (1437) and the held-out (360) images, (n, 1, 32, 32)."""
     # scikit-learn takes a second to import, and only the demo needs it.
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits
 
     small, classes = load_digits(return_X_y=True)
     labels = torch.from_numpy(classes.astype(np.int64))

@@ -1,0 +1,195 @@
+"""From a finalist to files: cut, fine-tune with the unpruned network as teacher, export, verify."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hwprofiles import Measurement, Quantity, Runtime, Target
+
+from ..config import RunConfig
+from ..deploy import BASELINE, SUBNET, Verification, check_export, export, verify
+from ..finetune import FitResult, FitStep, evaluate, fit
+from ..graph import Blueprint, Candidate, Selection, full
+from ..importance import Scores, select
+from ..surgery import Subnet, cut, load_subnet, to_bytes
+from ..tasks import Task
+from .folder import RunFolder
+from .objective import Objective
+from .progress import Progress
+
+FILES = {BASELINE: "baseline.onnx", SUBNET: "model.onnx"}
+"""Contestant -> its file in the bundle."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finalist that was tuned, exported and timed.
+
+    Attributes:
+        subnet: The tuned network.
+        selection: Which units it keeps.
+        history: Epochs of its fine-tuning.
+        verification: The timing of its file.
+        accuracy: Contestant -> metric, computed through the exported file on its runtime.
+        parameters: Contestant -> number of trainable values.
+        file_bytes: Contestant -> size of its file.
+        export_difference: Largest relative difference of the exported file's outputs from torch's.
+    """
+
+    subnet: Subnet
+    selection: Selection
+    history: list[dict[str, Any]]
+    verification: Verification
+    accuracy: dict[str, float]
+    parameters: dict[str, int]
+    file_bytes: dict[str, int]
+    export_difference: float
+
+
+def finish(
+    config: RunConfig,
+    blueprint: Blueprint,
+    scores: Scores,
+    objective: Objective,
+    candidate: Candidate,
+    task: Task,
+    runtime: Runtime,
+    folder: RunFolder,
+    progress: Progress,
+) -> Finished:
+    """Tune, export and verify a candidate; each step that is done already is read from the folder."""
+    selection = select(blueprint, candidate, scores)
+    teacher = cut(blueprint, select(blueprint, full(blueprint), scores))
+    place = f"candidates/{candidate.digest}"
+    subnet, history = _tune(config, objective, candidate, teacher, task, folder, place, progress)
+    files = {BASELINE: folder.file(FILES[BASELINE]), SUBNET: folder.file(f"{place}/{FILES[SUBNET]}")}
+    _export(config, {BASELINE: teacher, SUBNET: subnet}, files)
+    target = config.target
+    progress.stage("accuracy", "through the exported files")
+    accuracy, difference = _scores(runtime, target, files, {BASELINE: teacher, SUBNET: subnet}, task, folder, place)
+    progress.stage("verify", "the exported files on the target")
+    verification = _verify(runtime, target, files, config.budget.latency, config.run.seed, folder, place, progress)
+    return Finished(
+        subnet,
+        selection,
+        history,
+        verification,
+        accuracy,
+        {name: _count(network) for name, network in ((BASELINE, teacher), (SUBNET, subnet))},
+        {name: path.stat().st_size for name, path in files.items()},
+        difference,
+    )
+
+
+def _count(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _tune(
+    config: RunConfig,
+    objective: Objective,
+    candidate: Candidate,
+    teacher: Subnet,
+    task: Task,
+    folder: RunFolder,
+    place: str,
+    progress: Progress,
+) -> tuple[Subnet, list[dict[str, Any]]]:
+    stored = folder.read_json(f"{place}/finetune.json")
+    if stored is not None:
+        return load_subnet(folder.file(place)), stored["history"]
+    progress.stage("finetune", "with the unpruned network as teacher")
+    subnet = objective.network(candidate)
+    settings = config.finetune
+    folder.file(place).mkdir(parents=True, exist_ok=True)
+    result: FitResult = fit(
+        subnet,
+        task,
+        epochs=settings.epochs,
+        minutes=settings.minutes,
+        teacher=teacher,
+        settings=settings.settings,
+        checkpoint=folder.file(f"{place}/finetune.ckpt"),
+        seed=config.run.seed,
+        progress=lambda step: progress.step(*_told(step)),
+    )
+    for name, data in to_bytes(subnet).items():
+        folder.write(f"{place}/{name}", data)
+    history = [asdict(record) for record in result.history]
+    folder.write_json(f"{place}/finetune.json", {"history": history, "seconds": result.seconds})
+    return subnet, history
+
+
+def _told(step: FitStep) -> tuple[int, int, str]:
+    return round(1000 * step.fraction), 1000, f"epoch {step.epoch + 1}, loss {step.loss:.4g}"
+
+
+def _export(config: RunConfig, networks: dict[str, Subnet], files: dict[str, Path]) -> None:
+    metadata = {"lathe.input": str([list(shape) for _, shape in config.model.inputs])}
+    if config.task.mean is not None and config.task.std is not None:
+        metadata |= {"lathe.mean": str(list(config.task.mean)), "lathe.std": str(list(config.task.std))}
+    for name, path in files.items():
+        if not path.exists():
+            export(networks[name], path, batch=config.target.batch, metadata=metadata)
+
+
+def _scores(
+    runtime: Runtime,
+    target: Target,
+    files: dict[str, Path],
+    networks: dict[str, Subnet],
+    task: Task,
+    folder: RunFolder,
+    place: str,
+) -> tuple[dict[str, float], float]:
+    """Return each file's metric on its runtime, and how far the subnet's file is from torch."""
+    stored = folder.read_json(f"{place}/accuracy.json")
+    if stored is not None:
+        return stored["accuracy"], stored["export_difference"]
+    accuracy, difference = {}, 0.0
+    for name, path in files.items():
+        with runtime.load(path.read_bytes(), target, np.random.default_rng(0)) as session:
+            difference = max(difference, check_export(networks[name], session, task.calibration()))
+            spec = session.input_specs[0]
+
+            def run(inputs: torch.Tensor, session: Any = session, spec: Any = spec) -> Any:
+                (outputs,) = session.outputs({spec.name: inputs.numpy()}).values()
+                return outputs
+
+            accuracy[name] = evaluate(run, task, batch=spec.shape[0])
+    folder.write_json(f"{place}/accuracy.json", {"accuracy": accuracy, "export_difference": difference})
+    return accuracy, difference
+
+
+def _verify(
+    runtime: Runtime,
+    target: Target,
+    files: dict[str, Path],
+    budget: Quantity,
+    seed: int,
+    folder: RunFolder,
+    place: str,
+    progress: Progress,
+) -> Verification:
+    """Time the files; a stored timing of the very same files is read instead."""
+    stored = folder.read_json(f"{place}/verify.json")
+    hashes = {name: _sha256(path) for name, path in files.items()}
+    if stored is not None and stored["hashes"] == hashes:
+        return Verification(budget, Measurement.from_json(stored["measurement"]), hashes)
+    on_window: Callable[[int, int], None] = lambda done, least: progress.step(min(done, least), least)  # noqa: E731
+    verification = verify(runtime, target, files, budget, rng=np.random.default_rng(seed), on_window=on_window)
+    if not verification.reasons:
+        stored = {"hashes": dict(verification.hashes), "measurement": verification.measurement.to_json()}
+        folder.write_json(f"{place}/verify.json", stored)
+    return verification
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,258 @@
+"""The spine: a config in, a report out; every step that is done is read back from the run folder."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from hwprofiles import Interval, Runtime, format_percent, format_seconds
+from latency_tables import LatencyTable, Predictor, Store
+
+from ..config import RunConfig, load_model
+from ..deploy import structure_digest
+from ..errors import DataError, ModelError
+from ..graph import Blueprint, comb
+from ..importance import score
+from ..surgery import GRAPH_FILE, MODEL_FILE
+from ..tasks import Task, load_task
+from . import summary
+from .bench import Bench, in_seconds, is_unneeded
+from .exact import least_latency
+from .finish import FILES, Finished, finish
+from .folder import RunFolder, open_folder, stage_seconds, translated
+from .objective import Objective
+from .progress import Progress, Silent
+from .rounds import Finalist, SearchSettings, holds_up, rounds
+
+REPORT_FILE = "report.json"
+TABLE_FILE = "table.jsonl"
+BUNDLE = "bundle"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run answered.
+
+    Attributes:
+        report: The content of report.json.
+        fresh: Whether this call did any work, or found the run complete.
+    """
+
+    report: dict[str, Any]
+    fresh: bool
+
+
+def execute(config: RunConfig, *, progress: Progress | None = None, runtime: Runtime | None = None) -> Outcome:
+    """Run a config to its end, or go on where it was stopped.
+
+    Args:
+        config: What to do.
+        progress: Told how far it is.
+        runtime: Times files; by default the one that the target names.
+
+    Raises:
+        LatheError: What the user can act on; see `search.errors`.
+    """
+    progress = progress or Silent()
+    with open_folder(config) as folder, translated(folder.path):
+        stored = folder.read_json(f"{BUNDLE}/{REPORT_FILE}")
+        if stored is not None and stored["verdict"] != "unstable":
+            progress.note(f"This run is complete; its bundle is in {folder.file(BUNDLE)}.")
+            return Outcome(stored, fresh=False)
+        report = _Run(config, folder, progress, runtime).report()
+        report["wall_s"] = sum(stage_seconds(folder).values())
+        report["bundle"] = str(folder.file(BUNDLE))
+        folder.write_json(f"{BUNDLE}/{REPORT_FILE}", report)
+        return Outcome(report, fresh=True)
+
+
+class _Run:
+    """One pass from config to report."""
+
+    def __init__(self, config: RunConfig, folder: RunFolder, progress: Progress, runtime: Runtime | None) -> None:
+        self._config, self._folder, self._progress = config, folder, progress
+        self._given_runtime = runtime
+
+    def report(self) -> dict[str, Any]:
+        with self._timed("analyse"):
+            self._progress.stage("analyse", "the network's structure")
+            model, task = load_model(self._config, self._config.run.seed), load_task(self._config)
+            example = _example(self._config)
+            blueprint = comb(model, example, keep=self._config.space.keep)
+            _check_task(model, task, example)
+            store = Store(self._folder.file(TABLE_FILE))
+            bench = Bench.open(blueprint, self._config.target, store, self._config.run.seed, self._given_runtime)
+        quick = self._quick_answer(bench)
+        return quick if quick is not None else self._search(bench, task)
+
+    def _quick_answer(self, bench: Bench) -> dict[str, Any] | None:
+        """Time the unpruned and the smallest network: budgets above or below both need no search."""
+        budget = self._config.budget.latency
+        with self._timed("table"):
+            self._progress.stage("table", "the unpruned and the smallest network")
+            table = bench.fill([bench.smallest()])
+        if table.reference is None:
+            raise ModelError(f"The runtime must run the unpruned network, but: {'; '.join(table.failed.values())}")
+        opened = summary.opening(self._config, bench, table)
+        if is_unneeded(budget, table.reference):
+            return summary.unneeded(opened)
+        row = bench.row(table, bench.smallest())
+        if row is not None and row.seconds.low > in_seconds(budget, table.reference):
+            shares = {unit.name: unit.share for unit in row.units if unit.share is not None}
+            ranked = sorted(shares, key=shares.__getitem__, reverse=True)
+            parts = [{"what": name, "seconds": shares[name] * row.seconds.median} for name in ranked]
+            return summary.infeasible(opened, row.seconds.median, summary.interval_json(row.seconds), parts)
+        return None
+
+    def _search(self, bench: Bench, task: Task) -> dict[str, Any]:
+        table = self._table(bench)
+        predictor = bench.predictor(table)
+        self._tell_table(table, predictor.held_out.mape, predictor.margin)
+        opened = summary.opening(self._config, bench, table)
+        scores = score(bench.blueprint)
+        objective = Objective(
+            bench.blueprint, scores, task.calibration(), task.divergence, self._folder.file("objectives.jsonl")
+        )
+        config = self._config
+        identity = f"{structure_digest(bench.blueprint)}-{_digest(bench.blueprint)}-{config.search.calibration}"
+        settings = SearchSettings(config.search.trials, config.search.sampler, config.run.seed, identity)
+        finalists: list[Finalist] = []
+        finished: Finished | None = None
+        budget_s = in_seconds(config.budget.latency, bench_reference(table))
+        found = rounds(
+            bench, table, predictor, objective, scores, config.budget.latency, settings, self._folder, self._progress
+        )
+        for finalist in self._timed_rounds(found):
+            finalists.append(finalist)
+            self._tell_finalist(finalist, budget_s)
+            if not finalist.is_inside(budget_s):
+                continue
+            with self._timed("finish"):
+                finished = finish(
+                    config,
+                    bench.blueprint,
+                    scores,
+                    objective,
+                    finalist.candidate,
+                    task,
+                    bench.runtime,
+                    self._folder,
+                    self._progress,
+                )
+            if finished.verification.verdict != "missed":
+                break
+            self._progress.note("The verification missed the budget; the search goes on with a lower aim.")
+        if finished is None:
+            return self._none_inside(bench, predictor, opened, finalists)
+        self._bundle(finalists[-1], finished)
+        return summary.answered(opened, bench, predictor, finalists, finished, task.metric_name, None)
+
+    def _table(self, bench: Bench) -> LatencyTable:
+        design = bench.design(self._config.search.table_networks)
+        with self._timed("table"):
+            self._progress.stage("table", f"{len(design)} networks timed on {self._config.target.slug}")
+            return bench.fill(design, progress=lambda done, total, _: self._progress.step(done, total))
+
+    def _none_inside(
+        self, bench: Bench, predictor: Predictor, opened: dict[str, Any], finalists: list[Finalist]
+    ) -> dict[str, Any]:
+        """No finalist was inside the budget: say what is the least that can be reached."""
+        space = bench.space(predictor)
+        least = least_latency(space)
+        held_out = predictor.held_out.to_json()
+        opened = {**opened, "table": {**opened["table"], "held_out": held_out}}
+        measured = min((f.measured for f in finalists), key=lambda m: m.median, default=None)
+        least_s = least.latency_s if measured is None else min(measured.median, least.latency_s)
+        return summary.infeasible(opened, least_s, summary.interval_json(measured), holds_up(space, least))
+
+    def _bundle(self, finalist: Finalist, finished: Finished) -> None:
+        place = self._folder.file(f"candidates/{finalist.candidate.digest}")
+        for name in (GRAPH_FILE, MODEL_FILE, FILES["subnet"]):
+            self._folder.write(f"{BUNDLE}/{name}", (place / name).read_bytes())
+        self._folder.write(f"{BUNDLE}/{FILES['baseline']}", self._folder.file(FILES["baseline"]).read_bytes())
+        structure = {
+            "format": 1,
+            "candidate": finalist.candidate.to_json(),
+            "selection": finished.selection.to_json(),
+            "hashes": dict(finished.verification.hashes),
+            "config": self._config.identity(),
+        }
+        self._folder.write_json(f"{BUNDLE}/structure.json", structure)
+
+    # ---- telling -----------------------------------------------------------------------------------------------------
+
+    def _tell_table(self, table: LatencyTable, mape: float, margin: float) -> None:
+        self._progress.note(
+            f"The table of {len(table.networks)} networks predicts unseen ones with a mean error of "
+            f"{format_percent(mape)}; the search stays {format_percent(margin)} below the budget."
+        )
+
+    def _tell_finalist(self, finalist: Finalist, budget_s: float) -> None:
+        inside = "inside" if finalist.is_inside(budget_s) else "over"
+        self._progress.note(
+            f"Round {finalist.round + 1}: predicted {format_seconds(finalist.predicted['estimate'])}, measured "
+            f"{format_seconds(finalist.measured.median)}, {inside} the budget of {format_seconds(budget_s)}."
+        )
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            stage_seconds(self._folder, {stage: time.monotonic() - began})
+
+    def _timed_rounds(self, found: Iterator[Finalist]) -> Iterator[Finalist]:
+        while True:
+            with self._timed("search"):
+                finalist = next(found, None)
+            if finalist is None:
+                return
+            yield finalist
+
+
+def bench_reference(table: LatencyTable) -> Interval:
+    """Return the unpruned network's speed that the table's seconds are quoted at."""
+    if table.reference is None:
+        raise ModelError("The latency table has no usable timing of the unpruned network: delete it to build anew.")
+    return table.reference
+
+
+def _example(config: RunConfig) -> tuple[torch.Tensor, ...]:
+    return tuple(torch.zeros(2, *shape) for _, shape in config.model.inputs)
+
+
+def _check_task(model: nn.Module, task: Task, example: tuple[torch.Tensor, ...]) -> None:
+    """Check that network and task fit, before anything that takes long."""
+    inputs, targets = next(iter(task.val_batches()))
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            outputs = model(inputs[:2])
+        task.metric(outputs, targets[:2])
+        task.loss(outputs, targets[:2])
+    except (RuntimeError, IndexError, ValueError, TypeError) as exc:
+        raise DataError(
+            f"The task must take the network's outputs, but on the first held-out batch (inputs of shape "
+            f"{list(inputs.shape[1:])}, network made for {[list(x.shape[1:]) for x in example]}) it raised "
+            f"{type(exc).__name__}: {exc}"
+        ) from exc
+    finally:
+        model.train(was_training)
+
+
+def _digest(blueprint: Blueprint) -> str:
+    """Return a short hash of all weights."""
+    digest = hashlib.sha256()
+    for name, value in sorted(blueprint.trace.module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

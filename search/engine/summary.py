@@ -1,0 +1,214 @@
+"""What a run answers, as the JSON that reports are made of.
+
+Format history of report.json: 1 (2026-11): first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from hwprofiles import Interval, Quantity, format_percent, format_seconds
+from latency_tables import LatencyTable, Predictor
+
+from ..config import RunConfig
+from ..deploy import BASELINE, SENTENCES, SUBNET
+from ..graph import Blueprint, Candidate, full
+from .bench import Bench, in_seconds
+from .finish import Finished
+from .rounds import Finalist
+
+REPORT_FORMAT = 1
+
+Report = dict[str, Any]
+
+
+def interval_json(interval: Interval | None) -> dict[str, float] | None:
+    """Return an interval as reports hold it."""
+    return None if interval is None else {"median": interval.median, "low": interval.low, "high": interval.high}
+
+
+def opening(config: RunConfig, bench: Bench, table: LatencyTable) -> Report:
+    """Return the parts of a report that every verdict has."""
+    budget = config.budget.latency
+    reference = table.reference
+    return {
+        "format": REPORT_FORMAT,
+        "budget": {"text": _budget_text(budget), "kind": budget.kind, "value": budget.value},
+        "budget_s": None if reference is None else in_seconds(budget, reference),
+        "latency_s": {BASELINE: interval_json(reference), SUBNET: None},
+        "ratio": None,
+        "predicted_s": None,
+        "accuracy": None,
+        "parameters": {BASELINE: _parameters(bench.blueprint), SUBNET: None},
+        "file_bytes": None,
+        "hashes": None,
+        "target": config.target.slug,
+        "hardware": bench.profile.to_json(),
+        "versions": bench.runtime.versions(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "dims": _dims(bench.blueprint, full(bench.blueprint), None),
+        "blocks": [],
+        "frozen": [{"dim": item.dim, "reason": item.reason} for item in bench.blueprint.frozen],
+        "unknown_operators": {name: list(nodes) for name, nodes in bench.blueprint.unknown.items()},
+        "table": {"rows": len(table.rows), "networks": len(table.networks), "held_out": None},
+        "search": None,
+        "finetune": None,
+        "measurements": None,
+        "predicted_vs_measured": [],
+        "warnings": _warnings(bench, table),
+        "repeat": ["lathe run CONFIG.toml", "lathe verify BUNDLE"],
+        "infeasible": None,
+    }
+
+
+def _budget_text(budget: Quantity) -> str:
+    return format_percent(budget.value) if budget.kind == "fraction" else format_seconds(budget.value)
+
+
+def _parameters(blueprint: Blueprint) -> int:
+    return sum(parameter.numel() for parameter in blueprint.trace.module.parameters())
+
+
+def _dims(blueprint: Blueprint, baseline: Candidate, subnet: Candidate | None) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": dim.name,
+            "layer": dim.name.rpartition(":")[0].rpartition(".")[0],
+            "baseline": baseline.dims[dim.name],
+            "subnet": None if subnet is None else subnet.dims.get(dim.name, 0),
+        }
+        for dim in blueprint.dims
+    ]
+
+
+def _warnings(bench: Bench, table: LatencyTable) -> list[str]:
+    found = list(table.notes)
+    for name, nodes in bench.blueprint.unknown.items():
+        found.append(f"Operator {name} has no rule yet; what it touches was not cut ({len(nodes)} calls).")
+    if bench.blueprint.trace.static_batch is not None:
+        found.append(f"The network was analysed with a fixed batch: {bench.blueprint.trace.static_batch}.")
+    found += [f"The runtime could not run {job}: {message}" for job, message in table.failed.items()]
+    return found
+
+
+def infeasible(opened: Report, least_s: float, least: Mapping[str, float] | None, parts: Sequence[Report]) -> Report:
+    """Return the report of a budget below what is reachable."""
+    kind, reference = opened["budget"]["kind"], opened["latency_s"][BASELINE]["median"]
+    nearest = least_s if kind == "time" else least_s / reference
+    return {
+        **opened,
+        "verdict": "infeasible",
+        "infeasible": {
+            "least_latency_s": least_s,
+            "least_interval_s": least,
+            "holds_up": list(parts),
+            "nearest_budget": _nearest(nearest, kind),
+        },
+        "warnings": [*opened["warnings"], SENTENCES["infeasible"]],
+    }
+
+
+def _nearest(value: float, kind: str) -> str:
+    """Return a budget that can be reached, rounded up to what one would write."""
+    if kind == "fraction":
+        return f"{-(-value * 100 // 1):.0f} %"
+    return format_seconds(value * 1.02)
+
+
+def unneeded(opened: Report) -> Report:
+    """Return the report of a budget that the unpruned network meets."""
+    return {**opened, "verdict": "unneeded"}
+
+
+def answered(
+    opened: Report,
+    bench: Bench,
+    predictor: Predictor,
+    finalists: Sequence[Finalist],
+    finished: Finished,
+    metric: str,
+    examples: int | None,
+) -> Report:
+    """Return the report of a network that was cut, tuned, exported and timed."""
+    finalist, verification = finalists[-1], finished.verification
+    measured = verification.measurement
+    report = {
+        **opened,
+        "verdict": verification.verdict,
+        "latency_s": {name: interval_json(measured.seconds(name)) for name in (BASELINE, SUBNET)},
+        "ratio": interval_json(measured.ratio(SUBNET)),
+        "predicted_s": dict(finalist.predicted),
+        "accuracy": {"name": metric, **finished.accuracy, "n": examples},
+        "parameters": finished.parameters,
+        "file_bytes": finished.file_bytes,
+        "hashes": dict(verification.hashes),
+        "dims": _dims(bench.blueprint, full(bench.blueprint), finalist.candidate),
+        "blocks": [{"name": name, "choice": choice} for name, choice in finalist.candidate.blocks.items()],
+        "table": {**opened["table"], "held_out": predictor.held_out.to_json()},
+        "search": _search(finalist),
+        "finetune": {"epochs": len(finished.history), "history": finished.history},
+        "measurements": {"verify": _measurement(verification.measurement.to_json(), verification.reasons)},
+        "predicted_vs_measured": [_compared(item) for item in finalists],
+        "export_difference": finished.export_difference,
+    }
+    return {**report, "warnings": [*opened["warnings"], *_drift(opened, measured.seconds(BASELINE))]}
+
+
+def _search(finalist: Finalist) -> Report:
+    trials = [
+        {
+            "number": trial.number,
+            "predicted_s": trial.latency_s,
+            "objective": trial.objective,
+            "origin": trial.origin,
+        }
+        for trial in finalist.study.trials
+    ]
+    best = finalist.study.best
+    exact = finalist.exact
+    return {
+        "round": finalist.round,
+        "target_s": finalist.target_s,
+        "trials": trials,
+        "best": None if best is None else best.number,
+        "exact": None
+        if exact.candidate is None
+        else {"loss": exact.loss, "latency_s": exact.latency_s, "bound": max(exact.bound, 0.0)},
+    }
+
+
+def _measurement(stored: Report, reasons: Sequence[str]) -> Report:
+    windows = [
+        {BASELINE: base, SUBNET: own}
+        for base, own in zip(stored["windows"][BASELINE], stored["windows"][SUBNET], strict=True)
+    ]
+    return {
+        "windows": windows,
+        "judgement": list(reasons),
+        "conditions": stored["conditions"],
+        "protocol": stored["protocol"],
+        "notes": stored["notes"],
+    }
+
+
+def _compared(finalist: Finalist) -> Report:
+    return {
+        "what": f"finalist of round {finalist.round + 1}",
+        "predicted_s": finalist.predicted["estimate"],
+        "measured_s": finalist.measured.median,
+        "low": finalist.measured.low,
+        "high": finalist.measured.high,
+    }
+
+
+def _drift(opened: Report, now: Interval | None) -> list[str]:
+    """Warn when the unpruned network's speed has left the interval that the table recorded."""
+    then = opened["latency_s"][BASELINE]
+    if now is None or then is None or (now.low <= then["high"] and then["low"] <= now.high):
+        return []
+    return [
+        f"The machine's speed has changed since the table was built: the unpruned network took "
+        f"{format_seconds(then['median'])} then and {format_seconds(now.median)} now. Ratios are not affected."
+    ]
