@@ -1,0 +1,231 @@
+"""Fill a table: time each network against the baseline, profile it, and write one journal line.
+
+A job that is in the journal is not repeated, so a build that was killed goes on where it stood. What a job measures
+depends on the seed and the job alone, never on the jobs before it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hwprofiles import ArtefactError, Measurement, NodeTime, Runtime, Session, Target, TimingProtocol, compare_on, probe
+
+from .errors import ForeignTableError
+from .reading import assemble, check_machine
+from .record import BASELINE, SUBNET, Header, Origin, Record, UnitNodes
+from .store import Store, Writer
+from .table import LatencyTable
+
+PROFILE_RUNS = 10
+"""Runs of the profile that gives the shares; they are averaged by the runtime's session."""
+
+Progress = Callable[[int, int, str], None]
+"""Called before each job with the number of jobs done, the number of all, and the job's key."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Name one network to time.
+
+    Attributes:
+        key: Content hash of its structure, equal for equal networks and stable between runs.
+        artefact: Makes the file's content; called only when the job is measured.
+        units: Unit name -> its key, names of the values that the nodes belonging to it produce.
+        origin: "level" to fill cells, "holdout" to check predictions only, "finalist" for a candidate to be proven.
+    """
+
+    key: str
+    artefact: Callable[[], bytes]
+    units: UnitNodes
+    origin: Origin = "level"
+
+    def __post_init__(self) -> None:
+        if not self.key or not self.units:
+            raise ValueError(
+                f"A job has a key and at least one unit, but got {self.key!r} with {len(self.units)} units."
+            )
+
+
+def build(
+    runtime: Runtime,
+    target: Target,
+    jobs: Iterable[Job],
+    store: Store,
+    *,
+    baseline: Job,
+    protocol: TimingProtocol,
+    rng: np.random.Generator,
+    time_limit_s: float | None = None,
+    progress: Progress | None = None,
+    retry_failed: bool = False,
+    fingerprint: str | None = None,
+    allow_foreign: bool = False,
+) -> LatencyTable:
+    """Time the jobs that the journal lacks and return the whole table.
+
+    Args:
+        runtime: Runs the artefacts and owns the clock.
+        target: What the table is for.
+        jobs: Networks to time, in order; those that the journal has are skipped.
+        store: The journal.
+        baseline: The unpruned network; each network is timed against it in turns, and seconds are quoted at the
+            speed it had when it was first timed.
+        protocol: How long one timing is.
+        rng: Only its seed is used, together with each job's key: its state is neither read nor advanced.
+        time_limit_s: Begin no job that would probably end later than this, by the runtime's clock. At least the
+            baseline is timed.
+        progress: Told before each job.
+        retry_failed: Whether to try again the jobs that the runtime could not run.
+        fingerprint: The machine; by default this one.
+        allow_foreign: Whether to go on with another machine's table.
+
+    Raises:
+        ForeignTableError: The journal is of another machine or target.
+        LockedTableError: Another process is writing it.
+        CorruptTableError: It cannot be read.
+        ArtefactError: The runtime cannot run the baseline.
+        ValueError: The journal's ratios are to another baseline, or two jobs of one key differ.
+    """
+    machine = fingerprint if fingerprint is not None else probe().fingerprint
+    bench = _Bench(runtime, target, protocol, machine, runtime.versions(), rng)
+    with store.writing() as writer:
+        header = _header(writer, bench, allow_foreign)
+        held = {r.job: r for r in writer.contents.records if dict(r.versions) == bench.versions}
+        _check_baseline(held, baseline)
+        todo = [_as_baseline(baseline), *_distinct(jobs, baseline)]
+        _fill(bench, writer, todo, held, time_limit_s, progress, retry_failed)
+    return assemble(store.read(), header, machine, bench.versions, allow_foreign)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """Bundle what all jobs of one build have in common."""
+
+    runtime: Runtime
+    target: Target
+    protocol: TimingProtocol
+    fingerprint: str
+    versions: dict[str, str]
+    rng: np.random.Generator
+
+    def load(self, job: Job) -> Session:
+        return self.runtime.load(job.artefact(), self.target, job_rng(self.rng, job.key, "load"))
+
+    def measure(self, job: Job, session: Session, canary: Session) -> tuple[Measurement, tuple[NodeTime, ...]]:
+        sessions = {BASELINE: canary} if session is canary else {SUBNET: session, BASELINE: canary}
+        order = job_rng(self.rng, job.key, "order")
+        measurement = compare_on(self.runtime, sessions, BASELINE, self.protocol, rng=order)
+        return measurement, tuple(session.profile(PROFILE_RUNS))
+
+    def record(self, job: Job, measurement: Measurement | None, nodes: Sequence[NodeTime], message: str) -> Record:
+        date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        return Record(
+            job.key, job.origin, self.fingerprint, self.versions, date, job.units, measurement, tuple(nodes), message
+        )
+
+
+def job_rng(rng: np.random.Generator, key: str, purpose: str) -> np.random.Generator:
+    """Return a generator that depends on the seed of `rng`, the job and the purpose only."""
+    seed = rng.bit_generator.seed_seq
+    if not isinstance(seed, np.random.SeedSequence):
+        raise ValueError(
+            "A job's random state comes from a seed: make the generator with numpy.random.default_rng(seed)."
+        )
+    words = np.frombuffer(hashlib.sha256(f"{key}\0{purpose}".encode()).digest(), dtype=np.uint32)
+    return np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *map(int, words))))
+
+
+def _header(writer: Writer, bench: _Bench, allow_foreign: bool) -> Header:
+    """Check the journal's header, or write one."""
+    header = writer.contents.header
+    if header is None:
+        created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        header = Header(bench.target, bench.fingerprint, bench.versions, created)
+        writer.begin(header)
+    if header.target != bench.target:
+        raise ForeignTableError(
+            f"A table belongs to one target, but this one is of {header.target.slug!r} and {bench.target.slug!r} is "
+            "asked for: build into another file."
+        )
+    check_machine(header, bench.fingerprint, allow_foreign)
+    return header
+
+
+def _check_baseline(held: dict[str, Record], baseline: Job) -> None:
+    for record in held.values():
+        if record.origin == BASELINE and record.job != baseline.key:
+            raise ValueError(
+                f"All ratios of a table are to one baseline, but this one has {record.job!r} and {baseline.key!r} is "
+                "given: build into another file."
+            )
+
+
+def _as_baseline(baseline: Job) -> Job:
+    return Job(baseline.key, baseline.artefact, baseline.units, BASELINE)
+
+
+def _distinct(jobs: Iterable[Job], baseline: Job) -> list[Job]:
+    """Return each job once, without the baseline."""
+    found: dict[str, Job] = {}
+    for job in jobs:
+        twin = found.setdefault(job.key, job)
+        if dict(twin.units) != dict(job.units):
+            raise ValueError(f"A job's key stands for its structure, but two jobs of key {job.key!r} differ in units.")
+    found.pop(baseline.key, None)
+    return list(found.values())
+
+
+def _fill(
+    bench: _Bench,
+    writer: Writer,
+    todo: Sequence[Job],
+    held: dict[str, Record],
+    time_limit_s: float | None,
+    progress: Progress | None,
+    retry_failed: bool,
+) -> None:
+    """Measure what is missing; the first of `todo` is the baseline."""
+    start = bench.runtime.clock()
+    missing = [job for job in todo if not _is_done(job, held, writer, retry_failed)]
+    if not missing:
+        return
+    longest = 0.0
+    with closing(bench.load(todo[0])) as canary:
+        for done, job in enumerate(missing, start=len(todo) - len(missing)):
+            begin = bench.runtime.clock()
+            if time_limit_s is not None and job.origin != BASELINE and begin - start + longest > time_limit_s:
+                return
+            if progress is not None:
+                progress(done, len(todo), job.key)
+            writer.append(_run(bench, job, canary))
+            longest = max(longest, bench.runtime.clock() - begin)
+
+
+def _is_done(job: Job, held: dict[str, Record], writer: Writer, retry_failed: bool) -> bool:
+    record = held.get(job.key)
+    if record is None or (record.origin == BASELINE) != (job.origin == BASELINE):
+        return False
+    if record.failed:
+        return not retry_failed
+    if dict(record.units) != dict(job.units) or record.origin != job.origin:
+        # The timing stands; only what the caller calls its units, or wants it for, has changed.
+        writer.append(replace(record, units=job.units, origin=job.origin))
+    return True
+
+
+def _run(bench: _Bench, job: Job, canary: Session) -> Record:
+    """Time and profile one job; what the runtime cannot run becomes a failed record."""
+    if job.origin == BASELINE:
+        return bench.record(job, *bench.measure(job, canary, canary), message="")
+    try:
+        with closing(bench.load(job)) as session:
+            measurement, nodes = bench.measure(job, session, canary)
+    except ArtefactError as error:
+        return bench.record(job, None, (), str(error) or type(error).__name__)
+    return bench.record(job, measurement, nodes, "")

@@ -1,0 +1,130 @@
+"""Make a table of what a journal holds: which records count, and what they say at the reference speed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from hwprofiles import Interval, Measurement, probe
+
+from .errors import CorruptTableError, ForeignTableError
+from .record import BASELINE, SUBNET, Header, Record
+from .shares import attribute
+from .store import Contents, Store
+from .table import LatencyTable, NetworkRow, UnitRow
+
+
+def read_table(
+    path: str | Path,
+    *,
+    fingerprint: str | None = None,
+    versions: Mapping[str, str] | None = None,
+    allow_foreign: bool = False,
+) -> LatencyTable:
+    """Read a table from its journal; the file stays as it is.
+
+    Args:
+        path: The journal.
+        fingerprint: The machine that the table is for; by default this one.
+        versions: The runtime's present versions; by default those of the journal's last record.
+        allow_foreign: Whether rows of other machines may be used.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        CorruptTableError: It has no readable header, or is of an unknown format.
+        ForeignTableError: It is of another machine, and `allow_foreign` does not hold.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"A table is read from a journal, but {path} does not exist: build it first.")
+    contents = Store(path).read()
+    if contents.header is None:
+        raise CorruptTableError(f"{path} ends before its header does: nothing is in it, so build the table anew.")
+    own = fingerprint if fingerprint is not None else probe().fingerprint
+    check_machine(contents.header, own, allow_foreign)
+    return assemble(contents, contents.header, own, versions, allow_foreign)
+
+
+def check_machine(header: Header, fingerprint: str, allow_foreign: bool) -> None:
+    """Refuse another machine's table.
+
+    Raises:
+        ForeignTableError: The fingerprints differ and `allow_foreign` does not hold.
+    """
+    if header.fingerprint != fingerprint and not allow_foreign:
+        raise ForeignTableError(
+            f"A table holds for the machine it was measured on, but it has {header.fingerprint!r} and this is "
+            f"{fingerprint!r}: build one here, or allow foreign tables and verify what they lead to."
+        )
+
+
+def assemble(
+    contents: Contents, header: Header, fingerprint: str, versions: Mapping[str, str] | None, allow_foreign: bool
+) -> LatencyTable:
+    """Make a table of the records that count; arguments as in `read_table`."""
+    now = dict(versions) if versions is not None else _last_versions(contents, header)
+    fresh = [r for r in contents.records if dict(r.versions) == now]
+    usable = [r for r in fresh if allow_foreign or r.fingerprint == fingerprint]
+    latest = {record.job: record for record in usable}.values()
+    reference = _reference(latest)
+    found = [(r, _row(r, r.measurement, reference)) for r in latest if r.measurement is not None and reference]
+    rows = sorted((row for _, row in found if row is not None), key=lambda row: row.origin != BASELINE)
+    foreign = sum(r.fingerprint != fingerprint for r in fresh)
+    short = [record.job for record, row in found if row is None]
+    notes = (
+        *contents.notes,
+        *_notes(len(contents.records) - len(fresh), now, foreign, allow_foreign, short, reference is None),
+    )
+    failed = {r.job: r.message for r in latest if r.failed}
+    return LatencyTable(header, reference, tuple(rows), failed, len(contents.records) - len(fresh), notes)
+
+
+def _last_versions(contents: Contents, header: Header) -> dict[str, str]:
+    return dict(contents.records[-1].versions if contents.records else header.versions)
+
+
+def _notes(
+    stale: int, versions: Mapping[str, str], foreign: int, allow_foreign: bool, short: list[str], no_reference: bool
+) -> list[str]:
+    notes = []
+    if stale:
+        notes.append(f"Records of other runtime versions than {dict(versions)}: {stale}, kept but not used.")
+    if foreign:
+        notes.append(f"Records of another machine: {foreign}, {'used, as asked' if allow_foreign else 'not used'}.")
+    if short:
+        notes.append(f"Networks with too few windows for an interval: {len(short)}, not used ({', '.join(short)}).")
+    if no_reference:
+        notes.append("The baseline's speed is not known for these versions, so no row counts: build once more.")
+    return notes
+
+
+def _reference(records: Iterable[Record]) -> Interval | None:
+    for record in records:
+        if record.origin == BASELINE and record.measurement is not None:
+            return record.measurement.seconds(BASELINE)
+    return None
+
+
+def _row(record: Record, measurement: Measurement, reference: Interval) -> NetworkRow | None:
+    """Return the network's row; None where its windows are too few for an interval."""
+    is_baseline = record.origin == BASELINE
+    ratio = Interval(1.0, 1.0, 1.0) if is_baseline else measurement.ratio(SUBNET)
+    if ratio is None:
+        return None
+    shares = attribute(record.units, record.nodes)
+    return NetworkRow(
+        job=record.job,
+        origin=record.origin,
+        ratio=ratio,
+        seconds=_scaled(ratio, reference.median),
+        window_ratios=() if is_baseline else measurement.ratios(SUBNET),
+        units=tuple(UnitRow(name, key, shares.units.get(name)) for name, (key, _) in record.units.items()),
+        hit_rate=shares.hit_rate,
+        loose=shares.loose,
+        judgement=tuple(measurement.judgement),
+        date=record.date,
+    )
+
+
+def _scaled(interval: Interval, factor: float) -> Interval:
+    return replace(interval, median=interval.median * factor, low=interval.low * factor, high=interval.high * factor)

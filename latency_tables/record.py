@@ -1,0 +1,158 @@
+"""The lines of a table's journal: one header, then one record a job.
+
+A record keeps what was seen, not what was concluded: the raw windows of the timing, the runtime's own node times and
+the names that say which node belongs to which unit. Ratios, shares and seconds are computed when a table is read.
+
+Format history of the journal: 1 (2026-11): header {format, target, fingerprint, versions, created}; records of
+kind "network" (with measurement, nodes, units) and "failed" (with message).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Literal, cast, get_args
+
+from hwprofiles import Measurement, NodeTime, Target
+
+from .errors import CorruptTableError
+from .keys import UnitKey
+
+TABLE_FORMAT = 1
+
+BASELINE: Final = "baseline"
+SUBNET: Final = "subnet"
+
+Origin = Literal["baseline", "level", "holdout", "finalist"]
+"""Why a network was timed: as the canary, to fill cells, to check predictions only, or as a candidate to be proven."""
+
+UnitNodes = Mapping[str, tuple[UnitKey, tuple[str, ...]]]
+"""Unit name -> its key, and the names of the values that its nodes produce."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Say what a journal belongs to.
+
+    Attributes:
+        target: What was timed on.
+        fingerprint: The machine, as `HardwareProfile.fingerprint` gives it.
+        versions: Versions of the runtime and what it stands on, when the journal was begun.
+        created: ISO 8601 date in UTC.
+    """
+
+    target: Target
+    fingerprint: str
+    versions: Mapping[str, str]
+    created: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "versions", _frozen(self.versions))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the header as the JSON object of the journal's first line."""
+        return {
+            "format": TABLE_FORMAT,
+            "target": self.target.slug,
+            "fingerprint": self.fingerprint,
+            "versions": dict(self.versions),
+            "created": self.created,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Header:
+        """Read what `to_json` wrote.
+
+        Raises:
+            CorruptTableError: The format is not one that this version reads.
+        """
+        if data.get("format") != TABLE_FORMAT:
+            raise CorruptTableError(
+                f"This version reads table format {TABLE_FORMAT}, but the journal holds format {data.get('format')!r}: "
+                "read it with the version of lathe that wrote it."
+            )
+        return cls(Target.parse(data["target"]), data["fingerprint"], data["versions"], data["created"])
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Hold what one job gave: a timing with its profile, or the reason why there is none.
+
+    Attributes:
+        job: Content hash of the network's structure.
+        origin: Why it was timed.
+        fingerprint: The machine that timed it.
+        versions: Versions of the runtime at that time.
+        date: ISO 8601 date in UTC.
+        units: The network's units and the values that their nodes produce.
+        measurement: Raw windows of `subnet` and `baseline`; None for a failed job.
+        nodes: Mean seconds of each node of the runtime, from a run separate from the timing.
+        message: Why the job failed; empty where it did not.
+    """
+
+    job: str
+    origin: Origin
+    fingerprint: str
+    versions: Mapping[str, str]
+    date: str
+    units: UnitNodes
+    measurement: Measurement | None = None
+    nodes: tuple[NodeTime, ...] = ()
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        if self.origin not in get_args(Origin):
+            raise ValueError(f"An origin is one of {get_args(Origin)}, but job {self.job!r} has {self.origin!r}.")
+        if (self.measurement is None) != bool(self.message):
+            raise ValueError(f"A record holds a measurement or a failure's message, not both: job {self.job!r}.")
+        object.__setattr__(self, "versions", _frozen(self.versions))
+        object.__setattr__(self, "units", MappingProxyType(dict(self.units)))
+
+    @property
+    def failed(self) -> bool:
+        """Whether the runtime could not run the job."""
+        return self.measurement is None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as the JSON object of one journal line."""
+        head = {
+            "kind": "failed" if self.failed else "network",
+            "job": self.job,
+            "origin": self.origin,
+            "fingerprint": self.fingerprint,
+            "versions": dict(self.versions),
+            "date": self.date,
+            "units": {n: {**key.to_json(), "values": list(values)} for n, (key, values) in self.units.items()},
+        }
+        if self.measurement is None:
+            return {**head, "message": self.message}
+        nodes = [[node.name, node.operator, node.seconds] for node in self.nodes]
+        return {**head, "nodes": nodes, "measurement": self.measurement.to_json()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Record:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: The kind is unknown or a value is not legal.
+            KeyError: A field is missing.
+        """
+        if data["kind"] not in ("network", "failed"):
+            raise ValueError(f"A record's kind is 'network' or 'failed', but got {data['kind']!r}.")
+        failed = data["kind"] == "failed"
+        return cls(
+            job=data["job"],
+            origin=cast(Origin, data["origin"]),
+            fingerprint=data["fingerprint"],
+            versions=data["versions"],
+            date=data["date"],
+            units={n: (UnitKey.from_json(u), tuple(u["values"])) for n, u in data["units"].items()},
+            measurement=None if failed else Measurement.from_json(data["measurement"]),
+            nodes=() if failed else tuple(NodeTime(name, op, float(s)) for name, op, s in data["nodes"]),
+            message=data["message"] if failed else "",
+        )
+
+
+def _frozen(versions: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType({name: versions[name] for name in sorted(versions)})
