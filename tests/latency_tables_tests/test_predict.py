@@ -1,0 +1,176 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwprofiles import StaircaseLaw
+from latency_tables import Estimate, LatencyTable, NetworkRow, Predictor, SparseTableError, UnitKey, UnknownUnitError
+
+from .chains import FAMILY, FULL, QUANTUM, chain, job, keys, null_runtime, random_widths
+from .conftest import Fill
+
+UNSEEN = random_widths(60, seed=99)
+width = st.integers(1, 300)
+units = st.lists(st.builds(lambda i, o: UnitKey(FAMILY, (i, o)), width, width), max_size=8)
+
+
+def true_seconds(widths: tuple[int, ...], law: StaircaseLaw | None = None) -> float:
+    return sum((law or null_runtime().law).seconds(chain(widths)).values())
+
+
+def test_25_networks_recover_the_staircase(predictor: Predictor) -> None:
+    for widths in UNSEEN:
+        assert predictor.estimate(keys(widths)).seconds == pytest.approx(true_seconds(widths), rel=1e-3)
+
+
+def test_noise_of_a_run_averages_out(fill: Fill) -> None:
+    table = fill([job(widths) for widths in random_widths(25, seed=1)], null_runtime(noise=0.03, drift=0.1))
+    predictor = Predictor.fit(table, quantum=QUANTUM)
+    assert table.reference is not None
+    # Drift moves the reference speed; ratios do not move.
+    speed = table.reference.median / true_seconds(FULL)
+    errors = [predictor.estimate(keys(w)).seconds / true_seconds(w) / speed - 1 for w in UNSEEN]
+    assert np.max(np.abs(errors)) < 0.02
+    assert 0 < predictor.held_out.mape < 0.02
+    assert 0 < predictor.margin < 0.04
+
+
+def test_reorders_between_layouts_do_not_spoil_the_sum(fill: Fill) -> None:
+    def without_relu(widths: tuple[int, ...]) -> object:
+        whole = job(widths)
+        loose = {name: (key, values[:1]) for name, (key, values) in whole.units.items()}
+        return dataclasses.replace(whole, units=loose)
+
+    table = fill([without_relu(widths) for widths in random_widths(25, seed=1)], baseline=without_relu(FULL))
+    assert all(row.loose > 0 for row in table.rows)
+    predictor = Predictor.fit(table, quantum=QUANTUM)
+    for widths in UNSEEN:
+        assert predictor.estimate(keys(widths)).seconds == pytest.approx(true_seconds(widths), rel=0.02)
+
+
+@given(units, units)
+def test_prediction_is_additive(first: list[UnitKey], second: list[UnitKey]) -> None:
+    predictor = _PREDICTOR[0]
+    alone = [predictor.estimate(part).seconds - predictor.fixed_s for part in (first, second)]
+    assert predictor.estimate(first + second).seconds == pytest.approx(predictor.fixed_s + sum(alone), rel=1e-9)
+
+
+@given(units, st.randoms())
+def test_order_does_not_matter_and_nothing_is_negative(keys: list[UnitKey], random: object) -> None:
+    predictor = _PREDICTOR[0]
+    estimate = predictor.estimate(keys)
+    shuffled = list(keys)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert predictor.estimate(shuffled) == estimate
+    assert predictor.predict_units([shuffled]).tolist() == [estimate.seconds]
+    assert 0 <= estimate.low <= estimate.seconds <= estimate.high
+    assert all(predictor.cell(key)[0] > 0 for key in keys)
+
+
+def test_estimate_is_fixed_cost_plus_cells(predictor: Predictor) -> None:
+    chosen = keys(UNSEEN[0])
+    total = predictor.fixed_s + sum(predictor.cell(key)[0] for key in chosen)
+    assert predictor.estimate(chosen).seconds == pytest.approx(total, rel=1e-12)
+
+
+def test_origin_is_the_worst_of_the_units(predictor: Predictor) -> None:
+    measured = UnitKey(FAMILY, (64, 64))
+    between = UnitKey(FAMILY, (60, 60))
+    beyond = UnitKey(FAMILY, (64, 1000))
+    assert predictor.cell(measured)[1] == "measured"
+    assert predictor.estimate([measured, measured]).origin == "measured"
+    assert predictor.estimate([measured, between]).origin == "interpolated"
+    assert predictor.estimate([between, beyond, measured]).origin == "extrapolated"
+
+
+def test_an_unknown_family_is_an_error_that_names_all_of_them(predictor: Predictor) -> None:
+    odd = UnitKey(FAMILY.replace("k3x3", "k5x5"), (64, 64))
+    other = UnitKey("softmax", (10, 10))
+    with pytest.raises(UnknownUnitError, match="never measured") as caught:
+        predictor.estimate([*keys(FULL), other, odd])
+    assert caught.value.families == (odd.family, "softmax")
+    assert f"nearest: {FAMILY!r}" in str(caught.value)
+    for ask in (
+        lambda: predictor.cell(odd),
+        lambda: predictor.cells("softmax"),
+        lambda: predictor.predict_units([[odd]]),
+    ):
+        with pytest.raises(UnknownUnitError):
+            ask()
+
+
+def test_a_unit_that_the_runtime_never_ran_is_unknown_not_zero(fill: Fill) -> None:
+    def with_ghost(widths: tuple[int, ...]) -> object:
+        whole = job(widths)
+        return dataclasses.replace(whole, units={**whole.units, "add": (UnitKey("add", (8, 8)), ("fused away",))})
+
+    table = fill([with_ghost(widths) for widths in random_widths(5, seed=1)], baseline=with_ghost(FULL))
+    assert table.hit_rate == pytest.approx(6 / 7)
+    with pytest.raises(SparseTableError):
+        Predictor.fit(table, quantum=QUANTUM)
+
+
+def test_cells_are_a_grid_for_exact_solvers(predictor: Predictor) -> None:
+    widths_in, widths_out, seconds, origins = predictor.cells(FAMILY)
+    assert seconds.shape == origins.shape == (len(widths_in), len(widths_out))
+    assert widths_in.tolist() == [3, 8, 16, 24, 32, 40, 48, 56, 64]
+    assert set(origins.ravel()) == {"measured", "interpolated"}
+    for i, o in ((0, 3), (4, 5), (8, 7)):
+        key = UnitKey(FAMILY, (int(widths_in[i]), int(widths_out[o])))
+        assert predictor.cell(key)[0] == pytest.approx(seconds[i, o])
+        assert predictor.cell(key)[1] == origins[i, o]
+
+
+def test_cells_are_means_of_shares_at_the_reference_speed(fill: Fill) -> None:
+    table = fill([job(widths) for widths in random_widths(10, seed=1)], null_runtime(noise=0.1))
+    predictor = Predictor.fit(table, quantum=QUANTUM)
+    factor = predictor.model.calibration.factor("conv2d")
+    samples: dict[UnitKey, list[float]] = {}
+    for row in table.rows:
+        for unit in row.units:
+            assert unit.share is not None
+            samples.setdefault(unit.key, []).append(unit.share * row.seconds.median)
+    for key, values in samples.items():
+        assert predictor.cell(key)[0] == pytest.approx(factor * np.mean(values), rel=1e-9)
+
+
+def test_holdout_networks_are_in_no_cell(fill: Fill) -> None:
+    levels = [job(widths) for widths in random_widths(12, seed=1)]
+    wide = (3, 96, 96, 96, 96, 96, 96)
+    table = fill([*levels, job(wide, origin="holdout")])
+    predictor = Predictor.fit(table, quantum=QUANTUM)
+    assert predictor.cell(UnitKey(FAMILY, (96, 96)))[1] == "extrapolated"
+    assert predictor.held_out.n == 13
+
+
+def whole_networks_only(row: NetworkRow) -> NetworkRow:
+    return dataclasses.replace(
+        row, units=tuple(dataclasses.replace(unit, share=None) for unit in row.units), hit_rate=0.0
+    )
+
+
+def test_without_layer_times_laws_are_fitted_to_whole_networks(table: LatencyTable) -> None:
+    blind = dataclasses.replace(table, rows=tuple(map(whole_networks_only, table.rows)))
+    predictor = Predictor.fit(blind, quantum=QUANTUM)
+    errors = [predictor.estimate(keys(w)).seconds / true_seconds(w) - 1 for w in UNSEEN]
+    assert np.max(np.abs(errors)) < 0.05
+    assert predictor.estimate(keys(FULL)).origin == "interpolated", "no cell was measured"
+
+
+@pytest.mark.parametrize("low_high", [(2.0, 3.0), (0.5, 0.9), (-1.0, 3.0)])
+def test_an_estimate_lies_in_its_interval(low_high: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="low <= seconds <= high"):
+        Estimate(1.0, *low_high, "measured")
+    with pytest.raises(ValueError, match="An origin is one of"):
+        Estimate(1.0, 0.9, 1.1, "guessed")
+
+
+_PREDICTOR: list[Predictor] = []
+
+
+@pytest.fixture(autouse=True)
+def _share(predictor: Predictor) -> None:
+    """Hand the fixture to properties, which Hypothesis calls many times."""
+    _PREDICTOR[:] = [predictor]

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
+import pytest
+
+from latency_tables import CorruptTableError, LatencyTable, Store, read_table
+
+from .chains import MACHINE, TARGET, job, random_widths
+from .conftest import Fill
+
+
+def test_frame_has_one_line_a_unit(table: LatencyTable) -> None:
+    frame = table.to_frame()
+    assert len(frame) == 6 * len(table.rows)
+    sums = frame.groupby("job")[["share", "unit_s"]].sum()
+    assert sums["share"].to_numpy() == pytest.approx(1.0)
+    network = frame.groupby("job")["network_s"].first()
+    assert sums["unit_s"].to_numpy() == pytest.approx(network.to_numpy())
+    assert frame["stable"].all()
+    assert (frame["network_low_s"] <= frame["network_s"]).all()
+
+
+def test_csv_and_parquet_hold_the_frame(table: LatencyTable, tmp_path: Path) -> None:
+    table.to_csv(tmp_path / "table.csv")
+    table.to_parquet(tmp_path / "table.parquet")
+    frame = table.to_frame()
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "table.csv"), frame, check_dtype=False)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), frame, check_dtype=False)
+    about = pq.read_schema(tmp_path / "table.parquet").metadata
+    assert about[b"lathe.target"] == TARGET.slug.encode()
+    assert about[b"lathe.fingerprint"] == MACHINE.encode()
+    assert {path.name for path in tmp_path.iterdir()} == {"table.csv", "table.parquet"}
+
+
+def test_an_empty_table_has_an_empty_frame(fill: Fill, tmp_path: Path) -> None:
+    table = fill([])
+    assert len(table.to_frame()) == 6
+    blank = read_table(tmp_path / "table.jsonl", fingerprint=MACHINE, versions={"null": "none"})
+    assert blank.hit_rate is None
+    frame = blank.to_frame()
+    assert len(frame) == 0
+    assert str(frame["network_s"].dtype) == "float64"
+    blank.to_parquet(tmp_path / "blank.parquet")
+    assert len(pd.read_parquet(tmp_path / "blank.parquet")) == 0
+
+
+def test_reading_never_changes_the_file(fill: Fill, store: Store) -> None:
+    fill([job(widths) for widths in random_widths(2, seed=1)])
+    torn = store.path.read_bytes()[:-50]
+    store.path.write_bytes(torn)
+    table = read_table(store.path, fingerprint=MACHINE)
+    assert len(table.networks) == 1
+    assert "torn" in table.notes[0]
+    assert store.path.read_bytes() == torn
+
+
+def test_a_lost_baseline_is_said_and_measured_again(fill: Fill, store: Store) -> None:
+    jobs = [job(widths) for widths in random_widths(2, seed=1)]
+    before = fill(jobs)
+    lines = store.path.read_bytes().split(b"\n")
+    lines[1] = b"damage"
+    store.path.write_bytes(b"\n".join(lines))
+    table = read_table(store.path, fingerprint=MACHINE)
+    assert table.rows == ()
+    assert "Line 2 " in table.notes[0]
+    assert "baseline" in table.notes[1]
+    after = fill(jobs)
+    assert [row.job for row in after.rows] == [row.job for row in before.rows]
+
+
+def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="build it first"):
+        read_table(tmp_path / "absent.jsonl")
+    (tmp_path / "empty.jsonl").touch()
+    with pytest.raises(CorruptTableError, match="ends before its header"):
+        read_table(tmp_path / "empty.jsonl")
