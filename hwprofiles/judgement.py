@@ -1,0 +1,93 @@
+"""Thresholds above which a measurement calls itself unstable, and the sentences that say so.
+
+Ratios to a canary are judged on the ratios alone: a machine whose speed wanders takes both sides along. Seconds are
+judged on the raw windows. The thresholds are wide on purpose; a virtual machine at work is not an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .stats import MIN_SAMPLES, bimodal_gap, drift, interval_ranks, median_interval
+from .units import format_percent
+
+# Widest interval, low to high, as a fraction of the median. Raw seconds wander by 9 % (CV) on shared machines.
+RATIO_WIDTH = 0.10
+SECONDS_WIDTH = 0.30
+
+# Gap between two groups of windows, as a fraction of the median.
+RATIO_GAP = 0.05
+SECONDS_GAP = 0.20
+
+# Later half of the raw windows against the earlier one.
+SECONDS_DRIFT = 0.20
+
+# Fraction of the wanted CPU time that the hypervisor gave to others; above it, ratios suffer too.
+STEAL = 0.20
+
+# Fraction of the time in which some task waited for a CPU.
+PRESSURE = 0.50
+
+# Involuntary context switches a second of wall time; a lone process on a core sees a few.
+SWITCHES_PER_S = 200.0
+
+Conditions = Mapping[str, float | None]
+
+
+def judge_ratios(windows: Sequence[float], confidence: float, conditions: Conditions) -> tuple[str, ...]:
+    """Return why ratio windows are not to be trusted, one sentence for each threshold that was crossed."""
+    reasons = _shape(windows, confidence, "ratio", RATIO_WIDTH, RATIO_GAP)
+    return (*reasons, *_above("CPU steal", conditions.get("steal"), STEAL))
+
+
+def judge_raw(windows: Sequence[float], confidence: float, conditions: Conditions) -> tuple[str, ...]:
+    """Return why raw windows of seconds are not to be trusted, one sentence for each threshold that was crossed."""
+    reasons = list(_shape(windows, confidence, "seconds", SECONDS_WIDTH, SECONDS_GAP))
+    if len(windows) >= MIN_SAMPLES and abs(drift(windows)) > SECONDS_DRIFT:
+        reasons.append(
+            f"Drift must be at most {format_percent(SECONDS_DRIFT, 0)}, but the later half of the windows differs by "
+            f"{format_percent(drift(windows))} from the earlier one; wait for the machine to settle."
+        )
+    reasons += _above("CPU steal", conditions.get("steal"), STEAL)
+    reasons += _above("CPU pressure", conditions.get("pressure"), PRESSURE)
+    switches, wall_s = conditions.get("involuntary_switches"), conditions.get("wall_s")
+    if switches is not None and wall_s and switches / wall_s > SWITCHES_PER_S:
+        reasons.append(
+            f"Involuntary context switches must stay below {SWITCHES_PER_S:.0f} a second, but there were "
+            f"{switches / wall_s:.0f}; stop what else runs."
+        )
+    return tuple(reasons)
+
+
+def _shape(windows: Sequence[float], confidence: float, what: str, width: float, gap: float) -> tuple[str, ...]:
+    interval = median_interval(windows, confidence)
+    if interval is None:
+        return (_too_few(len(windows), confidence),)
+    reasons = []
+    if 2 * interval.relative_half_width > width:
+        reasons.append(
+            f"The interval of the {what} must be at most {format_percent(width, 0)} of the median wide, but it is "
+            f"{format_percent(2 * interval.relative_half_width)}; allow more time or a quieter machine."
+        )
+    if bimodal_gap(windows) > gap:
+        reasons.append(
+            f"The windows of the {what} must form one group, but there are two with a gap of "
+            f"{format_percent(bimodal_gap(windows))} of the median (limit {format_percent(gap, 0)}); look for what "
+            "switches between two states."
+        )
+    return tuple(reasons)
+
+
+def _too_few(n: int, confidence: float) -> str:
+    needed = MIN_SAMPLES
+    while interval_ranks(needed, confidence) is None:
+        needed += 1
+    return f"An interval needs at least {needed} windows, but there are {n}; allow more windows."
+
+
+def _above(what: str, value: float | None, limit: float) -> tuple[str, ...]:
+    if value is None or value <= limit:
+        return ()
+    return (
+        f"{what} must be at most {format_percent(limit, 0)}, but was {format_percent(value)}; use a quieter machine.",
+    )

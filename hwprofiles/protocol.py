@@ -1,0 +1,119 @@
+"""How long, how often and how evenly to time: `TimingProtocol` and the table of those that Lathe uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from .stats import MIN_SAMPLES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimingProtocol:
+    """A recipe for one comparison.
+
+    A *turn* is a few runs of one contestant back to back. A *round* is one turn of each contestant and the canary, in
+    fresh random order. A *window* is several rounds; its value, for each contestant, is a quantile (the median, unless
+    asked otherwise) of its turns' mean seconds per run. Statistics are over windows. Two reasons compete for the
+    length of a turn: short ones see the same machine as their neighbours, long ones make clock resolution and cold
+    caches matter less.
+
+    Executions of a contestant after warm-up and calibration:
+    ``max(runs_per_turn, turn_s / seconds per run) * turns_per_window * windows``.
+
+    Attributes:
+        runs_per_turn: Least runs in a turn.
+        turn_s: Least length of a turn in seconds; more runs are put into one until it lasts this long.
+        turns_per_window: Rounds in a window. Slow networks get fewer, so that `min_windows` fit the time limit.
+        min_windows: Windows that are always taken, time limit or not: an interval needs them.
+        max_windows: Windows after which timing stops in any case.
+        relative_half_width: Timing stops once every contestant's interval of the ratio is this narrow, as a fraction.
+        time_limit_s: No window beyond `min_windows` starts after this.
+        min_spread_s: Least time between the starts of the first and the last of `min_windows`.
+        warmup_s: Least untimed running of each contestant before the first window.
+        confidence: Of the intervals.
+        turn_quantile: Quantile of the turns that is a window's value, inside [0, 1]. One below the median sees less
+            of other processes on the same core, and less of what latency really is there.
+    """
+
+    runs_per_turn: int = 3
+    turn_s: float = 0.003
+    turns_per_window: int = 5
+    min_windows: int = MIN_SAMPLES
+    max_windows: int = 40
+    relative_half_width: float = 0.02
+    time_limit_s: float = 3.0
+    min_spread_s: float = 0.0
+    warmup_s: float = 0.05
+    confidence: float = 0.95
+    turn_quantile: float = 0.5
+
+    def __post_init__(self) -> None:
+        for field in ("runs_per_turn", "turns_per_window", "min_windows"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"`{field}` must be at least 1, but got {getattr(self, field)!r}.")
+        for field in ("turn_s", "relative_half_width", "time_limit_s"):
+            if not getattr(self, field) > 0:
+                raise ValueError(f"`{field}` must be above 0, but got {getattr(self, field)!r}.")
+        for field in ("min_spread_s", "warmup_s"):
+            if not getattr(self, field) >= 0:
+                raise ValueError(f"`{field}` must not be negative, but got {getattr(self, field)!r}.")
+        if not self.min_windows <= self.max_windows:
+            raise ValueError(f"`min_windows <= max_windows` must hold, but got {self.min_windows}, {self.max_windows}.")
+        if not self.min_spread_s < self.time_limit_s:
+            raise ValueError(
+                f"`min_spread_s < time_limit_s` must hold, but got {self.min_spread_s}, {self.time_limit_s}; "
+                "raise the time limit."
+            )
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"`confidence` must be inside (0, 1), but got {self.confidence!r}.")
+        if not 0 <= self.turn_quantile <= 1:
+            raise ValueError(f"`turn_quantile` must be inside [0, 1], but got {self.turn_quantile!r}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the protocol as the JSON object that files hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TimingProtocol:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: A field is unknown to this version, or a value is not legal.
+        """
+        odd = sorted(set(data) - {field.name for field in fields(cls)})
+        if odd:
+            raise ValueError(f"A timing protocol has no field named {', '.join(odd)}.")
+        return cls(**data)
+
+
+# Name -> protocol. "verify" is for budgets in percent; "verify_seconds" for budgets in seconds, whose windows are
+# spread so that one good or bad phase of the machine does not decide.
+PROTOCOLS: dict[str, TimingProtocol] = {
+    "table": TimingProtocol(relative_half_width=0.015, time_limit_s=2.5),
+    "finalist": TimingProtocol(
+        turns_per_window=9, min_windows=15, max_windows=80, relative_half_width=0.005, time_limit_s=8.0, warmup_s=0.2
+    ),
+    "verify": TimingProtocol(
+        turns_per_window=9, min_windows=20, max_windows=150, relative_half_width=0.003, time_limit_s=15.0, warmup_s=0.5
+    ),
+    "verify_seconds": TimingProtocol(
+        turns_per_window=9,
+        min_windows=20,
+        max_windows=150,
+        relative_half_width=0.003,
+        time_limit_s=40.0,
+        min_spread_s=31.0,
+        warmup_s=0.5,
+    ),
+}
+
+
+def verify_protocol(seconds: bool) -> TimingProtocol:
+    """Return the protocol that proves a budget.
+
+    Args:
+        seconds: Whether the budget is in seconds, not in percent of the baseline.
+    """
+    return PROTOCOLS["verify_seconds" if seconds else "verify"]

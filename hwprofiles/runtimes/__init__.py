@@ -1,0 +1,23 @@
+"""Ways to run files: one runtime a file, and the tables that name them."""
+
+from ._base import InputSpec, NodeTime, Runtime, Session
+from .law import DEFAULT_LAW, StaircaseLaw
+from .null import FakeClock, NullRuntime
+from .registry import NOT_BUILT, RUNTIMES, RuntimeStatus, available_targets, get_runtime, unavailable
+
+__all__ = [
+    "DEFAULT_LAW",
+    "FakeClock",
+    "InputSpec",
+    "NOT_BUILT",
+    "NodeTime",
+    "NullRuntime",
+    "RUNTIMES",
+    "Runtime",
+    "RuntimeStatus",
+    "Session",
+    "StaircaseLaw",
+    "available_targets",
+    "get_runtime",
+    "unavailable",
+]

@@ -1,0 +1,231 @@
+"""The contract between timing and runtimes: a `Runtime` loads files into `Session`s."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..conditions import Counters, read_counters
+from ..errors import ArtefactError, RuntimeUnavailableError
+from ..profile import HardwareProfile
+from ..target import Target
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """An input of a loaded file.
+
+    Attributes:
+        name: In the file.
+        shape: With batch.
+        dtype: NumPy's name, such as ``float32``.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTime:
+    """What one node of the runtime's own (fused) graph costs.
+
+    Attributes:
+        name: A value of the file that the node produces (an inner one where several nodes were fused), or the
+            runtime's own name where it cannot be told.
+        operator: The runtime's operator type.
+        seconds: Mean per run. Profiling inflates them: use their shares, not their sum.
+    """
+
+    name: str
+    operator: str
+    seconds: float
+
+
+class Session(ABC):
+    """A file loaded on a target, with fixed random inputs bound once."""
+
+    @property
+    @abstractmethod
+    def input_specs(self) -> tuple[InputSpec, ...]:
+        """The file's inputs, in order."""
+
+    @abstractmethod
+    def run(self) -> None:
+        """Run once on the bound inputs; this is what is timed.
+
+        Raises:
+            RuntimeError: The session was closed.
+        """
+
+    @abstractmethod
+    def outputs(self, feeds: Arrays) -> dict[str, NDArray[np.generic]]:
+        """Run once on the given inputs and return all outputs by name.
+
+        Args:
+            feeds: Input name -> array of that input's shape and type.
+
+        Raises:
+            ValueError: Names, shapes or types differ from `input_specs`.
+            RuntimeError: The session was closed.
+        """
+
+    @abstractmethod
+    def profile(self, runs: int) -> tuple[NodeTime, ...]:
+        """Return what each node of the runtime's own graph costs, in execution order.
+
+        Apart from timing: profiling slows a network down.
+
+        Args:
+            runs: Runs to average over, at least 1, after a warm-up that is not counted.
+
+        Raises:
+            RuntimeError: The session was closed.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what the session holds; a second call does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Runtime(ABC):
+    """A way to run files on this machine.
+
+    Attributes:
+        name: One of `RUNTIME_NAMES`.
+        artefact_kind: What `load` takes.
+        clock: The steady clock in seconds that its sessions are timed with.
+        sleep: Waits for seconds on that clock.
+        conditions: Reads the counters of the machine that its sessions run on.
+    """
+
+    name: ClassVar[str]
+    artefact_kind: ClassVar[Literal["onnx", "exported_program"]]
+    clock: Callable[[], float] = staticmethod(time.perf_counter)
+    sleep: Callable[[float], None] = staticmethod(time.sleep)
+    conditions: Callable[[], Counters] = staticmethod(read_counters)
+
+    @abstractmethod
+    def unavailable(self, target: Target) -> str | None:
+        """Return one sentence that says why the target cannot be used here, or None where it can."""
+
+    @abstractmethod
+    def versions(self) -> dict[str, str]:
+        """Return library -> version of what decides about speed.
+
+        Raises:
+            RuntimeUnavailableError: The runtime is not installed.
+        """
+
+    @abstractmethod
+    def width_quantum(self, profile: HardwareProfile) -> int:
+        """Return the step of channel widths below which this runtime gains nothing on such a machine."""
+
+    @abstractmethod
+    def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
+        """Load a file.
+
+        Args:
+            artefact: Its content or its path.
+            target: How to run it.
+            rng: Draws the inputs that `Session.run` uses.
+
+        Raises:
+            ArtefactError: The runtime cannot load or run it.
+            RuntimeUnavailableError: The target cannot be used here.
+        """
+
+    def require(self, target: Target) -> None:
+        """Check that a target can be used here.
+
+        Raises:
+            RuntimeUnavailableError: It cannot.
+        """
+        reason = self.unavailable(target)
+        if reason is not None:
+            raise RuntimeUnavailableError(reason)
+
+
+def check_feeds(specs: Sequence[InputSpec], feeds: Arrays) -> None:
+    """Check that feeds match the inputs of a file.
+
+    Raises:
+        ValueError: Names, shapes or types differ.
+    """
+    names = [spec.name for spec in specs]
+    if sorted(feeds) != sorted(names):
+        raise ValueError(f"Feeds must be exactly the inputs {names}, but got {sorted(feeds)}.")
+    for spec in specs:
+        array = feeds[spec.name]
+        if array.shape != spec.shape or array.dtype != np.dtype(spec.dtype):
+            raise ValueError(
+                f"Input {spec.name!r} must be {spec.dtype} of shape {spec.shape}, but got {array.dtype} of shape "
+                f"{array.shape}."
+            )
+
+
+def check_profile_runs(runs: int) -> None:
+    """Check the number of runs to profile.
+
+    Raises:
+        ValueError: It is below 1.
+    """
+    if runs < 1:
+        raise ValueError(f"`runs` must be at least 1, but got {runs}.")
+
+
+def bound_shape(name: str, shape: Sequence[int | None], batch: int) -> tuple[int, ...]:
+    """Return an input's shape with the batch of the target filled in.
+
+    Args:
+        name: Of the input.
+        shape: As the file declares it; None for a symbolic size.
+        batch: Of the target; the first axis of an input carries it.
+
+    Raises:
+        ArtefactError: Another size is symbolic, or the file has another batch fixed.
+    """
+    if not shape:
+        return ()
+    sizes = [batch if shape[0] is None else shape[0], *shape[1:]]
+    if sizes[0] != batch:
+        raise ArtefactError(
+            f"A file with a fixed batch must have the batch of the target, but input {name!r} has {sizes[0]} and the "
+            f"target {batch}; export it again or choose another target."
+        )
+    fixed = tuple(size for size in sizes if size is not None)
+    if len(fixed) < len(sizes):
+        raise ArtefactError(
+            f"Only the batch of a file may be symbolic, but input {name!r} has the shape {tuple(shape)} (None is "
+            "symbolic); export it with fixed sizes."
+        )
+    return fixed
+
+
+def random_inputs(specs: Sequence[InputSpec], rng: np.random.Generator) -> dict[str, NDArray[np.generic]]:
+    """Draw inputs: standard normal floats; integers and booleans 0 or 1, legal indices into almost any table."""
+    inputs: dict[str, NDArray[np.generic]] = {}
+    for spec in specs:
+        dtype = np.dtype(spec.dtype)
+        floating = np.issubdtype(dtype, np.floating)
+        values = rng.standard_normal(spec.shape) if floating else rng.integers(0, 2, spec.shape)
+        inputs[spec.name] = np.asarray(values).astype(dtype)
+    return inputs

@@ -1,0 +1,245 @@
+"""One suite for all runtimes; what a machine lacks is skipped by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from hwprofiles import (
+    NOT_BUILT,
+    RUNTIME_NAMES,
+    RUNTIMES,
+    ArtefactError,
+    HardwareProfile,
+    InputSpec,
+    Runtime,
+    RuntimeUnavailableError,
+    Target,
+    TimingProtocol,
+    available_targets,
+    compare_on,
+    get_runtime,
+    unavailable,
+)
+
+from .onnx_files import IMAGE, conv_file, reference_outputs, values_of
+
+QUICK = TimingProtocol(turn_s=1e-4, turns_per_window=1, time_limit_s=0.2, warmup_s=0)
+
+
+@pytest.fixture(params=sorted(RUNTIMES))
+def runtime(request: pytest.FixtureRequest) -> Runtime:
+    made = get_runtime(request.param)
+    reason = made.unavailable(Target(made.name))
+    if reason is not None:
+        pytest.skip(reason)
+    return made
+
+
+def image(seed: int = 1) -> dict[str, NDArray[np.float32]]:
+    return {"image": np.random.default_rng(seed).normal(size=IMAGE).astype(np.float32)}
+
+
+def as_list(array: NDArray[np.generic]) -> list[float]:
+    return [float(value) for value in array.astype(np.float64).ravel()]
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("width", [8, 13, 17])
+def test_outputs_agree_with_the_reference(runtime: Runtime, width: int) -> None:
+    file = conv_file(width)
+    with runtime.load(file, Target(runtime.name), rng()) as session:
+        outputs = session.outputs(image())
+    assert list(outputs) == ["scores"]
+    assert as_list(outputs["scores"]) == pytest.approx(as_list(reference_outputs(file, image())), rel=1e-4, abs=1e-4)
+
+
+def test_runs_take_time_on_the_clock(runtime: Runtime) -> None:
+    with runtime.load(conv_file(), Target(runtime.name), rng()) as session:
+        before = runtime.clock()
+        for _ in range(10):
+            session.run()
+        assert runtime.clock() > before
+
+
+def test_outputs_do_not_disturb_runs(runtime: Runtime) -> None:
+    with runtime.load(conv_file(), Target(runtime.name), rng()) as session:
+        first = session.outputs(image(1))["scores"].copy()
+        session.run()
+        session.outputs(image(2))
+        np.testing.assert_array_equal(session.outputs(image(1))["scores"], first)
+
+
+def test_loads_from_a_path(runtime: Runtime, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(conv_file())
+    with runtime.load(path, Target(runtime.name), rng()) as session:
+        session.run()
+        assert session.outputs(image())["scores"].shape == (1, 5)
+        assert session.profile(2)
+    with pytest.raises(ArtefactError):
+        runtime.load(tmp_path / "missing.onnx", Target(runtime.name), rng())
+
+
+def test_input_specs(runtime: Runtime) -> None:
+    with runtime.load(conv_file(), Target(runtime.name), rng()) as session:
+        assert session.input_specs == (InputSpec("image", IMAGE, "float32"),)
+
+
+def test_symbolic_batch_takes_the_batch_of_the_target(runtime: Runtime) -> None:
+    with runtime.load(conv_file(batch="n"), Target(runtime.name, batch=3), rng()) as session:
+        assert session.input_specs[0].shape == (3, *IMAGE[1:])
+        session.run()
+        feeds = {"image": np.ones((3, *IMAGE[1:]), np.float32)}
+        assert session.outputs(feeds)["scores"].shape == (3, 5)
+        assert session.profile(1)
+
+
+def test_file_of_another_batch_is_refused(runtime: Runtime) -> None:
+    with pytest.raises(ArtefactError, match="batch"):
+        runtime.load(conv_file(batch=2), Target(runtime.name), rng())
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("width", [8, 13, 17])
+def test_profile_names_values_of_the_file(runtime: Runtime, named: bool, width: int) -> None:
+    file = conv_file(width, named=named)
+    with runtime.load(file, Target(runtime.name), rng()) as session:
+        nodes = session.profile(5)
+    assert {node.name for node in nodes} <= values_of(file)
+    assert all(node.seconds >= 0 for node in nodes)
+    assert sum(node.seconds for node in nodes) > 0
+    convolutions = [node.name for node in nodes if node.operator.endswith("Conv")]
+    # Fused or not, each convolution shows under a value of its own layer, in order.
+    assert [name.split("_")[0].replace("joined", "block") for name in convolutions] == ["stem", "block"]
+    assert nodes[-1].name == "scores"
+
+
+def test_profile_refuses_no_runs(runtime: Runtime) -> None:
+    with (
+        runtime.load(conv_file(), Target(runtime.name), rng()) as session,
+        pytest.raises(ValueError, match="runs"),
+    ):
+        session.profile(0)
+
+
+@pytest.mark.parametrize("artefact", [b"", b"garbage", conv_file()[:200], conv_file()[:-40]])
+def test_wrong_bytes_are_refused(runtime: Runtime, artefact: bytes) -> None:
+    with pytest.raises(ArtefactError):
+        runtime.load(artefact, Target(runtime.name), rng())
+
+
+def test_unknown_operator_is_named(runtime: Runtime) -> None:
+    broken = conv_file().replace(b"GlobalAveragePool", b"GlobalAverageFool")
+    with pytest.raises(ArtefactError, match="GlobalAverageFool") as caught:
+        runtime.load(broken, Target(runtime.name), rng())
+    assert caught.value.operator == "GlobalAverageFool"
+
+
+@pytest.mark.parametrize(
+    "feeds",
+    [
+        {"image": np.ones((1, 3, 8, 9), np.float32)},
+        {"image": np.ones((2, 3, 8, 8), np.float32)},
+        {"image": np.ones(IMAGE, np.float64)},
+        {"picture": np.ones(IMAGE, np.float32)},
+        {},
+        {"image": np.ones(IMAGE, np.float32), "more": np.ones(1, np.float32)},
+    ],
+)
+def test_wrong_feeds_are_refused(runtime: Runtime, feeds: dict[str, NDArray[np.generic]]) -> None:
+    with (
+        runtime.load(conv_file(), Target(runtime.name), rng()) as session,
+        pytest.raises(ValueError, match="image"),
+    ):
+        session.outputs(feeds)
+
+
+def test_closed_session_refuses_work(runtime: Runtime) -> None:
+    session = runtime.load(conv_file(), Target(runtime.name), rng())
+    session.outputs(image())
+    session.close()
+    session.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        session.run()
+    with pytest.raises(RuntimeError, match="closed"):
+        session.outputs(image())
+    with pytest.raises(RuntimeError, match="closed"):
+        session.profile(1)
+
+
+def test_versions(runtime: Runtime) -> None:
+    versions = runtime.versions()
+    assert versions
+    assert all(name and version for name, version in versions.items())
+
+
+def test_takes_onnx(runtime: Runtime) -> None:
+    assert runtime.artefact_kind == "onnx"
+    assert runtime.name in RUNTIME_NAMES
+
+
+def test_width_quantum(runtime: Runtime) -> None:
+    for flags in (None, (), ("avx2",), ("avx2", "avx512f")):
+        quantum = runtime.width_quantum(HardwareProfile(cpu_flags=flags))
+        assert quantum in (4, 8, 16)
+
+
+@pytest.mark.parametrize("changed", [{"device": "cuda"}, {"precision": "int8"}])
+def test_target_out_of_reach_is_refused_with_its_reason(runtime: Runtime, changed: dict[str, str]) -> None:
+    target = Target(runtime.name, **changed)  # type: ignore[arg-type]
+    reason = runtime.unavailable(target)
+    assert reason is not None
+    assert reason.endswith(".")
+    assert unavailable(target) == reason
+    with pytest.raises(RuntimeUnavailableError) as caught:
+        runtime.load(conv_file(), target, rng())
+    assert caught.value.reason == reason
+
+
+def test_target_of_another_runtime_is_refused(runtime: Runtime) -> None:
+    other = next(name for name in RUNTIME_NAMES if name != runtime.name)
+    assert runtime.unavailable(Target(other)) is not None
+
+
+def test_comparison_carries_the_versions(runtime: Runtime) -> None:
+    target = Target(runtime.name)
+    with runtime.load(conv_file(), target, rng()) as one, runtime.load(conv_file(), target, rng()) as other:
+        made = compare_on(runtime, {"baseline": one, "subnet": other}, "baseline", QUICK, rng=rng())
+    assert made.n_windows >= 8
+    assert dict(made.versions) == runtime.versions()
+    assert made.ratio("subnet") is not None
+
+
+def test_every_name_is_built_or_not_built_yet() -> None:
+    assert set(RUNTIMES) | set(NOT_BUILT) == set(RUNTIME_NAMES)
+    assert not set(RUNTIMES) & set(NOT_BUILT)
+
+
+@pytest.mark.parametrize("name", sorted(NOT_BUILT))
+def test_not_built_runtimes_say_so(name: str) -> None:
+    reason = unavailable(Target(name))
+    assert reason is not None
+    assert "not built into this version yet" in reason
+    with pytest.raises(RuntimeUnavailableError, match="not built into this version yet"):
+        get_runtime(name)
+
+
+def test_unknown_runtime_gets_a_near_match() -> None:
+    with pytest.raises(ValueError, match="did you mean 'onnxruntime'"):
+        get_runtime("onnx-runtime")
+
+
+def test_available_targets_lists_all() -> None:
+    listed = available_targets()
+    assert [status.name for status in listed] == list(RUNTIME_NAMES)
+    for name, description, state in listed:
+        assert description
+        assert state
+        assert isinstance(state, str) == (unavailable(Target(name)) is not None)
