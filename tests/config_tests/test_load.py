@@ -66,7 +66,7 @@ def test_reads_one_target_in_a_list_and_named_inputs_of_an_own_task(write: Write
     path = write(
         ("[target]", "[[target]]"),
         ("input = [3, 32, 32]", "input = { image = [3, 32, 32], meta = [7] }"),
-        ('"classification"', '"task.py:make_task"'),
+        ('"classification"\ntrain = "train.parquet"\nval = "val.parquet"', '"task.py:make_task"'),
     )
     config = load_config(path)
     assert len(config.targets) == 1
@@ -105,6 +105,7 @@ BAD = {
     "missing key": (('source = "net.py:make_net"', ""), "[model] source is missing", "add it"),
     "missing data": (('val = "val.parquet"', ""), "`val` is missing", "class folders"),
     "missing mean": (("mean = [0.5]", ""), "`mean` is missing", "mean = [0.0]"),
+    "unread key": (('"classification"', '"digits"'), "`train` is not read with `kind` = 'digits'", "remove it"),
     "two targets": (
         ("[target]", '[[target]]\nruntime = "torch"\n[[target]]'),
         "several targets in one run: not yet",
