@@ -1,0 +1,6 @@
+"""What a search may choose, and the predicted latency of each choice."""
+
+from .knobs import BlockKnob, UnitCells, WidthKnob
+from .space import SearchSpace
+
+__all__ = ["BlockKnob", "SearchSpace", "UnitCells", "WidthKnob"]

@@ -1,0 +1,59 @@
+"""Units with the same dims and gates, added up: the form in which latency is computed and solved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .knobs import UnitCells
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellGroup:
+    """The sum of all units that depend on the same dims and vanish with the same blocks.
+
+    Attributes:
+        dims: Positions of the dims, increasing: none, one or two.
+        seconds: One axis a dim, as long as that dim has levels.
+        gates: Positions of the blocks, increasing; the group vanishes when any of them is removed.
+    """
+
+    dims: tuple[int, ...]
+    seconds: NDArray[np.float64]
+    gates: tuple[int, ...]
+
+    @property
+    def monotone(self) -> bool:
+        """Whether no wider level is faster than a narrower one."""
+        return all(bool(np.all(np.diff(self.seconds, axis=axis) >= 0)) for axis in range(self.seconds.ndim))
+
+
+def group_cells(
+    units: Sequence[UnitCells], dims: Mapping[str, int], blocks: Mapping[str, int]
+) -> tuple[CellGroup, ...]:
+    """Add up the units that share dims and gates.
+
+    Args:
+        units: Units whose dims, blocks and shapes were checked.
+        dims: Dim name -> position.
+        blocks: Block name -> position.
+    """
+    totals: dict[tuple[tuple[int, ...], tuple[int, ...]], NDArray[np.float64]] = {}
+    for unit in units:
+        axes, seconds = _axes(unit, dims)
+        key = (axes, tuple(sorted(blocks[name] for name in set(unit.blocks))))
+        totals[key] = totals[key] + seconds if key in totals else seconds
+    return tuple(CellGroup(axes, np.ascontiguousarray(total), gates) for (axes, gates), total in totals.items())
+
+
+def _axes(unit: UnitCells, dims: Mapping[str, int]) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+    """Return the unit's dim positions in increasing order, and its cells with one axis for each."""
+    free = tuple(dims[dim] for dim in (unit.row, unit.column) if dim is not None)
+    if len(free) < 2:
+        return free, unit.seconds.reshape([unit.seconds.size] * len(free))
+    if free[0] == free[1]:
+        return free[:1], np.diagonal(unit.seconds)
+    return (free, unit.seconds) if free[0] < free[1] else (free[::-1], unit.seconds.T)
