@@ -7,12 +7,15 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..errors import ArtefactError
 
-if TYPE_CHECKING:
-    import onnx
+# Values of onnx, which is imported only when a file is read: `import hwprofiles` must stay light.
+ModelProto = Any
+NodeProto = Any
+GraphProto = Any
+ValueInfoProto = Any
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 _PRODUCTS = ("MatMul", "Gemm")
@@ -56,7 +59,7 @@ class StaircaseLaw:
             if not getattr(self, name) > 0:
                 raise ValueError(f"`{name}` must be above 0, but got {getattr(self, name)!r}.")
 
-    def seconds(self, model: bytes | Path | onnx.ModelProto, batch: int = 1) -> dict[str, float]:
+    def seconds(self, model: bytes | Path | ModelProto, batch: int = 1) -> dict[str, float]:
         """Return value name -> seconds of the node that produces it as its first output, in file order.
 
         Args:
@@ -70,7 +73,7 @@ class StaircaseLaw:
         shapes = _known_shapes(graph)
         return {node.output[0]: self._node(node, shapes) for node in graph.node if node.op_type not in _FOLDED}
 
-    def _node(self, node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> float:
+    def _node(self, node: NodeProto, shapes: dict[str, tuple[int, ...]]) -> float:
         output = _shape_of(node, node.output[0], shapes)
         if node.op_type in _CONVOLUTIONS:
             return self.node_s + self.block_s * self._convolution(node, shapes)
@@ -80,7 +83,7 @@ class StaircaseLaw:
             return self.node_s + self.block_s * self._steps(depth) * self._steps(output[-1]) * math.prod(output[:-1])
         return self.other_s + self.element_s * math.prod(output)
 
-    def _convolution(self, node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
+    def _convolution(self, node: NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:
         transposed = node.op_type == "ConvTranspose"
         weight = _shape_of(node, node.input[1], shapes)
         groups = _integer(node, "group", 1)
@@ -98,7 +101,7 @@ class StaircaseLaw:
 DEFAULT_LAW = StaircaseLaw()
 
 
-def read_model(model: bytes | Path | onnx.ModelProto, batch: int) -> onnx.ModelProto:
+def read_model(model: bytes | Path | ModelProto, batch: int) -> ModelProto:
     """Return a copy of the file with its batch filled in, all shapes inferred, and large weights emptied.
 
     Raises:
@@ -121,18 +124,18 @@ def read_model(model: bytes | Path | onnx.ModelProto, batch: int) -> onnx.ModelP
     return inferred
 
 
-def fixed_shape(value: onnx.ValueInfoProto) -> tuple[int | None, ...]:
+def fixed_shape(value: ValueInfoProto) -> tuple[int | None, ...]:
     """Return the declared sizes of a value; None for each that is not fixed."""
     return tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in value.type.tensor_type.shape.dim)
 
 
-def fed_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
+def fed_inputs(graph: GraphProto) -> list[ValueInfoProto]:
     """Return the inputs that a caller feeds: those that no initializer fills."""
     filled = {tensor.name for tensor in graph.initializer}
     return [value for value in graph.input if value.name not in filled]
 
 
-def _copy(model: bytes | Path | onnx.ModelProto) -> onnx.ModelProto:
+def _copy(model: bytes | Path | ModelProto) -> ModelProto:
     import onnx
 
     if isinstance(model, bytes):
@@ -145,7 +148,7 @@ def _copy(model: bytes | Path | onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def _fill_batch(graph: onnx.GraphProto, batch: int) -> None:
+def _fill_batch(graph: GraphProto, batch: int) -> None:
     for value in fed_inputs(graph):
         dims = value.type.tensor_type.shape.dim
         if len(dims) and not dims[0].HasField("dim_value"):
@@ -154,7 +157,7 @@ def _fill_batch(graph: onnx.GraphProto, batch: int) -> None:
     del graph.value_info[:]
 
 
-def _empty_weights(graph: onnx.GraphProto) -> None:
+def _empty_weights(graph: GraphProto) -> None:
     # Inference copies the file twice; only small initializers (shapes, axes) carry values that it reads.
     for tensor in graph.initializer:
         if math.prod(tensor.dims) > _INFERENCE_READS:
@@ -162,7 +165,7 @@ def _empty_weights(graph: onnx.GraphProto) -> None:
                 tensor.ClearField(field)
 
 
-def _known_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
+def _known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
     known = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
         sizes = fixed_shape(value)
@@ -172,7 +175,7 @@ def _known_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
     return known
 
 
-def _shape_of(node: onnx.NodeProto, name: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+def _shape_of(node: NodeProto, name: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
     if name not in shapes:
         raise ArtefactError(
             f"Every size that a latency law reads must be known, but that of {name!r} at operator {node.op_type} is "
@@ -182,5 +185,5 @@ def _shape_of(node: onnx.NodeProto, name: str, shapes: dict[str, tuple[int, ...]
     return shapes[name]
 
 
-def _integer(node: onnx.NodeProto, name: str, default: int) -> int:
+def _integer(node: NodeProto, name: str, default: int) -> int:
     return next((attribute.i for attribute in node.attribute if attribute.name == name), default)

@@ -21,9 +21,6 @@ TASK_KINDS = {
 
 SAMPLERS = {
     "tpe": "tree-structured Parzen estimator (Optuna's default)",
-    "cmaes": "covariance matrix adaptation",
-    "nsga2": "genetic algorithm",
-    "gp": "Gaussian process",
     "random": "no model at all: the yardstick for the others",
 }
 

@@ -1,26 +1,37 @@
-"""The search itself: the exact answer for what is additive, a study for what is not."""
+"""The search itself: the exact answer for what is additive, a study for what is not, and the run around them."""
 
 from .errors import CorruptStudyError, StudyBusyError, StudyError, StudyMismatchError
 from .exact import Solution, least_latency, solve, summed_loss
 from .front import pareto_front
+from .plan import Plan, plan
+from .progress import Progress, Silent
 from .proposal import Proposal, propose
 from .records import StudyResult, TrialRecord
+from .run import BUNDLE, REPORT_FILE, Outcome, execute
 from .samplers import SAMPLERS, make_sampler
 from .study import run_study
 
 __all__ = [
-    "CorruptStudyError",
-    "Proposal",
+    "BUNDLE",
+    "REPORT_FILE",
     "SAMPLERS",
+    "CorruptStudyError",
+    "Outcome",
+    "Plan",
+    "Progress",
+    "Proposal",
+    "Silent",
     "Solution",
     "StudyBusyError",
     "StudyError",
     "StudyMismatchError",
     "StudyResult",
     "TrialRecord",
+    "execute",
     "least_latency",
     "make_sampler",
     "pareto_front",
+    "plan",
     "propose",
     "run_study",
     "solve",

@@ -1,20 +1,25 @@
 """What can go wrong with a stored study.
 
-StudyError
-|-- StudyBusyError      another process works on the study
-|-- StudyMismatchError  the journal belongs to another study
-`-- CorruptStudyError   a line of the journal cannot be read
+LatheError                 (hwprofiles)
+`-- StudyError             exit 2
+    |-- StudyBusyError      another process works on the study
+    |-- StudyMismatchError  the journal belongs to another study
+    `-- CorruptStudyError   a line of the journal cannot be read
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+from hwprofiles import LatheError
 
 
-class StudyError(Exception):
+class StudyError(LatheError):
     """A stored study cannot be used as it is."""
+
+    exit_code: ClassVar[int] = 2
 
 
 class StudyBusyError(StudyError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +92,7 @@ def rounds(
             losses = [sensitivities(space, objective, lambda d, t: progress.step(d, t, "sensitivity"))]
             losses.append(magnitudes(space, scores))
         solutions = [solve(space, *loss, target_s, time_limit_s=SOLVER_LIMIT_S) for loss in losses]
-        starts = [s.candidate for s in solutions if s.candidate is not None]
+        starts = _stored_starts(folder, f"starts-{number}.json", solutions)
         study = run_study(
             space,
             target_s,
@@ -110,6 +110,15 @@ def rounds(
         finalist = _time(bench, predictor, study, solutions[0], number, target_s, progress)
         yield finalist
         target_s *= min(budget_s / finalist.measured.high, 1.0) * (1 - SAFETY / 2)
+
+
+def _stored_starts(folder: RunFolder, name: str, solutions: Sequence[Solution]) -> list[Candidate]:
+    """Return what the exact solver gave when this round began: stopped by its time limit it may give another answer."""
+    stored = folder.read_json(name)
+    if stored is None:
+        stored = [solution.candidate.to_json() for solution in solutions if solution.candidate is not None]
+        folder.write_json(name, stored)
+    return [Candidate.from_json(item) for item in stored]
 
 
 def _reference(table: LatencyTable) -> Interval:

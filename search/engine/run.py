@@ -84,9 +84,9 @@ class _Run:
         with self._timed("analyse"):
             self._progress.stage("analyse", "the network's structure")
             model, task = load_model(self._config, self._config.run.seed), load_task(self._config)
-            example = _example(self._config)
+            example = example_of(self._config)
             blueprint = comb(model, example, keep=self._config.space.keep)
-            _check_task(model, task, example)
+            check_task(model, task, example)
             store = Store(self._folder.file(TABLE_FILE))
             bench = Bench.open(blueprint, self._config.target, store, self._config.run.seed, self._given_runtime)
         quick = self._quick_answer(bench)
@@ -225,11 +225,12 @@ def bench_reference(table: LatencyTable) -> Interval:
     return table.reference
 
 
-def _example(config: RunConfig) -> tuple[torch.Tensor, ...]:
+def example_of(config: RunConfig) -> tuple[torch.Tensor, ...]:
+    """Return example inputs of the shapes that a config names, a batch of two."""
     return tuple(torch.zeros(2, *shape) for _, shape in config.model.inputs)
 
 
-def _check_task(model: nn.Module, task: Task, example: tuple[torch.Tensor, ...]) -> None:
+def check_task(model: nn.Module, task: Task, example: tuple[torch.Tensor, ...]) -> None:
     """Check that network and task fit, before anything that takes long."""
     inputs, targets = next(iter(task.val_batches()))
     was_training = model.training

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.util import find_spec
 
-from optuna.samplers import BaseSampler, CmaEsSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +16,10 @@ class SamplerEntry:
     Attributes:
         description: One line for the reader.
         make: Builds the sampler from a seed. A new one is built for each trial, so it must hold no state of its own.
-        package: Package that must be installed beside Optuna, or None.
     """
 
     description: str
     make: Callable[[int], BaseSampler]
-    package: str | None = None
 
 
 SAMPLERS: Mapping[str, SamplerEntry] = {
@@ -31,11 +28,6 @@ SAMPLERS: Mapping[str, SamplerEntry] = {
         lambda seed: TPESampler(seed=seed, multivariate=True),
     ),
     "random": SamplerEntry("Proportions drawn at random: the baseline.", lambda seed: RandomSampler(seed=seed)),
-    "cmaes": SamplerEntry(
-        "Covariance matrix adaptation; its state lies pickled in the journal, so continue only journals of your own.",
-        lambda seed: CmaEsSampler(seed=seed, warn_independent_sampling=False),
-        package="cmaes",
-    ),
 }
 
 
@@ -43,16 +35,10 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
     """Build a sampler by name.
 
     Raises:
-        ValueError: The name is not in the table, or its package is not installed.
+        ValueError: The name is not in the table.
     """
     if name not in SAMPLERS:
         near = get_close_matches(name, SAMPLERS, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Choose from {sorted(SAMPLERS)}."
         raise ValueError(f"A sampler is chosen by name, but there is none called {name!r}. {hint}")
-    entry = SAMPLERS[name]
-    if entry.package is not None and find_spec(entry.package) is None:
-        raise ValueError(
-            f"Sampler {name!r} needs the package {entry.package!r}, which is not installed: "
-            f"install it, or choose 'tpe'."
-        )
-    return entry.make(seed)
+    return SAMPLERS[name].make(seed)

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from optuna.samplers import BaseSampler
 
+from search.config import SAMPLERS as CONFIG_SAMPLERS
 from search.engine import SAMPLERS, make_sampler
-from search.engine import samplers as samplers_module
 
 
-@pytest.mark.parametrize("name", [name for name, entry in SAMPLERS.items() if entry.package is None])
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_of_the_table_is_made(name: str) -> None:
     assert isinstance(make_sampler(name, 0), BaseSampler)
     assert SAMPLERS[name].description.endswith(".")
@@ -20,7 +20,5 @@ def test_an_unknown_name_meets_its_neighbour_or_the_list() -> None:
         make_sampler("gp", 0)
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samplers_module, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="needs the package 'cmaes'"):
-        make_sampler("cmaes", 0)
+def test_the_config_offers_exactly_these() -> None:
+    assert set(SAMPLERS) == set(CONFIG_SAMPLERS)

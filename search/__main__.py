@@ -1,0 +1,5 @@
+"""Let `python -m search` be the command `lathe`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,307 @@
+"""The command `lathe`. With `--json`, one object goes to standard output and all else to standard error.
+
+Exit status: 0 yes or done, 1 the answer is no, 2 wrong use, 3 failed or too unsteady to tell.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hwprofiles import (
+    LatheError,
+    Target,
+    available_targets,
+    format_interval,
+    format_percent,
+    format_seconds,
+    probe,
+)
+
+from .config import config_template, load_config
+from .deploy import SENTENCES, SUBNET
+from .engine import Plan, plan
+from .errors import BundleError, ConfigError
+from .report import Bundle, run
+from .terminal import STYLES, TerminalProgress, show_report
+
+EXIT_STATUS: Mapping[str, int] = {"met": 0, "unneeded": 0, "missed": 1, "infeasible": 1, "unstable": 3}
+"""Verdict -> exit status."""
+
+FAILED = 3
+INTERRUPTED = 130
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    name="lathe",
+    help="Make a trained PyTorch network fit a latency budget, and prove it by timing the exported file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(arguments: list[str]) -> int:
+    """Run the command line and return its exit status."""
+    try:
+        app(arguments)
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else FAILED
+    return 0
+
+
+def _errors() -> Console:
+    return Console(stderr=True)
+
+
+def _ending(command: Callable[P, int]) -> Callable[P, None]:
+    """Turn a command's result, and what it raises for the user, into an exit status."""
+
+    @wraps(command)
+    def ended(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            status = command(*args, **kwargs)
+        except KeyboardInterrupt:
+            _errors().print("Stopped. The same command goes on from here.", highlight=False)
+            status = INTERRUPTED
+        except LatheError as exc:
+            _errors().print(f"error: {exc}", style="red", highlight=False, markup=False, soft_wrap=True)
+            status = int(getattr(exc, "exit_code", FAILED))
+        raise typer.Exit(status)
+
+    return ended
+
+
+def _answer(report: Mapping[str, Any], as_json: bool) -> int:
+    """Print what a run answered, and return the exit status of its verdict."""
+    if as_json:
+        print(json.dumps(_contract(report), allow_nan=False))  # noqa: T201
+    else:
+        console = Console()
+        show_report(console, report)
+        console.print(f"report: {report['bundle']}/report.html", highlight=False, soft_wrap=True)
+    return EXIT_STATUS[report["verdict"]]
+
+
+def _contract(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys that `--json` promises."""
+    keys = ("verdict", "budget_s", "latency_s", "ratio", "predicted_s", "accuracy", "parameters", "wall_s", "bundle")
+    return {key: report.get(key) for key in keys} | {
+        key: report[key] for key in ("infeasible", "warnings") if report.get(key)
+    }
+
+
+@app.command()
+@_ending
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Run folder.")] = Path("runs/demo"),
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> int:
+    """Do the whole line on real handwritten digits, with a small network that is trained first."""
+    from .demo import demo_config, train_baseline
+
+    config = demo_config(out, seed)
+    with TerminalProgress(_errors()) as progress:
+        progress.stage("train", "a small residual network on 1437 handwritten digits")
+        train_baseline(config, lambda step: progress.step(round(1000 * step.fraction), 1000, f"loss {step.loss:.3f}"))
+        outcome = run(config, progress=progress)
+    return _answer(outcome.report, as_json)
+
+
+@app.command()
+@_ending
+def init(
+    path: Annotated[Path, typer.Argument(help="Config file to write.")] = Path("net.toml"),
+) -> int:
+    """Write an example config with comments."""
+    if path.exists():
+        raise ConfigError(f"A config is never overwritten, but {path} exists: name another file.")
+    try:
+        path.write_text(config_template(), encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(f"The config must be writable, but {path} is not ({exc.strerror}).") from exc
+    _errors().print(f"Wrote {path}. Edit it, then: lathe run {path} --dry-run", highlight=False, soft_wrap=True)
+    return 0
+
+
+@app.command("run")
+@_ending
+def run_command(
+    config: Annotated[Path, typer.Argument(help="Config file; `lathe init` writes an example.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and the least latency in reach.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Profile, search, cut, fine-tune, export, verify, report. Stops and goes on anywhere."""
+    settings = load_config(config)
+    if dry_run:
+        return _show_plan(plan(settings), as_json)
+    with TerminalProgress(_errors()) as progress:
+        outcome = run(settings, progress=progress)
+    return _answer(outcome.report, as_json)
+
+
+@app.command()
+@_ending
+def targets(as_json: Json = False) -> int:
+    """List what this machine can time, and why not the rest."""
+    statuses, profile = available_targets(), probe()
+    if as_json:
+        rows = [
+            {
+                "runtime": status.name,
+                "description": status.description,
+                "versions": status.state if isinstance(status.state, Mapping) else None,
+                "unavailable": status.state if isinstance(status.state, str) else None,
+            }
+            for status in statuses
+        ]
+        print(json.dumps({"targets": rows, "hardware": profile.to_json()}))  # noqa: T201
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("runtime", "", "versions, or why not"):
+        table.add_column(name)
+    for status in statuses:
+        here = isinstance(status.state, Mapping)
+        state = ", ".join(f"{k} {v}" for k, v in status.state.items()) if here else status.state  # type: ignore[union-attr]
+        table.add_row(f"[{'green' if here else 'dim'}]{status.name}[/]", status.description, str(state))
+    console = Console()
+    console.print(f"{profile.cpu_model}, fingerprint {profile.fingerprint}", highlight=False, soft_wrap=True)
+    console.print(table, highlight=False)
+    return 0
+
+
+@app.command()
+@_ending
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="Bundle, or the run folder that holds it.")],
+    target: Annotated[
+        str | None, typer.Option("--target", help="Slug of another target than the bundle's own.")
+    ] = None,
+    against: Annotated[Path | None, typer.Option("--against", help="Report whose budget counts instead.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> int:
+    """Time a bundle again, here and now; exit status 1 when it is over the budget."""
+    opened = Bundle.open(bundle)
+    with TerminalProgress(_errors()) as progress:
+        progress.stage("verify", str(target or opened.target.slug))
+        verification = opened.verify(_target(target), against=_read_report(against), seed=seed, progress=progress)
+    measured = verification.measurement
+    intervals = {name: measured.seconds(name) for name in measured.names}
+    ratio = measured.ratio(SUBNET)
+    if as_json:
+        answer = {
+            "verdict": verification.verdict,
+            "budget": {"kind": verification.budget.kind, "value": verification.budget.value},
+            "latency_s": {name: None if i is None else i.to_json() for name, i in intervals.items()},
+            "ratio": None if ratio is None else ratio.to_json(),
+            "reasons": list(verification.reasons),
+            "hashes": dict(verification.hashes),
+        }
+        print(json.dumps(answer))  # noqa: T201
+    else:
+        console = Console()
+        verdict = verification.verdict
+        console.print(f"[bold {STYLES[verdict]}]{verdict}[/]  {SENTENCES[verdict]}", highlight=False)
+        for name, interval in intervals.items():
+            text = (
+                "too few windows" if interval is None else format_interval(interval.median, interval.low, interval.high)
+            )
+            console.print(f"{name}: {text}", highlight=False)
+        if ratio is not None:
+            low, high = format_percent(ratio.low), format_percent(ratio.high)
+            console.print(
+                f"paired ratio: {format_percent(ratio.median)} [{low}, {high}]", highlight=False, markup=False
+            )
+        for reason in verification.reasons:
+            console.print(reason, highlight=False, markup=False, soft_wrap=True)
+    return EXIT_STATUS[verification.verdict]
+
+
+@app.command()
+@_ending
+def report(
+    bundle: Annotated[Path, typer.Argument(help="Bundle, or the run folder that holds it.")],
+    as_json: Json = False,
+) -> int:
+    """Write a bundle's report pages again, and print its answer."""
+    opened = Bundle.open(bundle)
+    written = opened.write_pages()
+    if as_json:
+        print(json.dumps(dict(opened.report), allow_nan=False))  # noqa: T201
+    else:
+        console = Console()
+        show_report(console, opened.report)
+        for path in written:
+            console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _target(slug: str | None) -> Target | None:
+    try:
+        return None if slug is None else Target.parse(slug)
+    except ValueError as exc:
+        raise ConfigError(str(exc)) from exc
+
+
+def _read_report(path: Path | None) -> Mapping[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        found = json.loads(path.read_text())
+        budget = found["budget"]
+        float(budget["value"])
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise BundleError(f"`--against` names a report.json with a budget, but reading {path} failed: {exc}") from exc
+    return dict(found)
+
+
+def _show_plan(found: Plan, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(found.to_json()))  # noqa: T201
+    else:
+        console = Console()
+        base = found.baseline_s
+        console.print(f"target           {found.target}", highlight=False)
+        console.print(
+            f"unpruned         {format_interval(base.median, base.low, base.high)}", highlight=False, markup=False
+        )
+        console.print(f"budget           {format_seconds(found.budget_s)}", highlight=False)
+        if found.least_s is not None:
+            least = found.least_s
+            text = format_interval(least.median, least.low, least.high)
+            console.print(f"least in reach   {text} (smallest network on offer)", highlight=False, markup=False)
+        console.print(
+            f"space            {len(found.dims)} widths and {len(found.blocks)} removable blocks, "
+            f"about 10^{found.candidates_log10:.0f} networks",
+            highlight=False,
+        )
+        console.print(f"table            {found.networks} networks to time, {found.trials} trials", highlight=False)
+        console.print(
+            f"time             at most {format_seconds(found.at_least_s)} of timing; scoring and fine-tuning on top",
+            highlight=False,
+        )
+        for name in found.unknown:
+            console.print(f"warning: operator {name} has no rule yet; what it touches is not cut", highlight=False)
+        if found.verdict_so_far is not None:
+            console.print(f"[bold]{found.verdict_so_far}[/]  {SENTENCES[found.verdict_so_far]}", highlight=False)
+    return 0 if found.verdict_so_far is None else EXIT_STATUS[found.verdict_so_far]

@@ -1,0 +1,120 @@
+"""What a run would do, how long it would take, and what it could reach: measured in seconds, before any training."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from math import log10
+from pathlib import Path
+from typing import Any
+
+from hwprofiles import PROTOCOLS, Interval, Runtime, verify_protocol
+from latency_tables import Store
+
+from ..config import RunConfig, load_model
+from ..graph import comb
+from ..space import WidthKnob
+from ..tasks import load_task
+from .bench import Bench, in_seconds, is_unneeded
+from .run import check_task, example_of
+
+TURNS_S = 1.5
+"""Seconds that one network of a table takes on top of its timing: loading, profiling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `lathe run --dry-run` shows.
+
+    Attributes:
+        target: Slug.
+        budget_s: Budget at the speed measured now.
+        baseline_s: The unpruned network.
+        least_s: The smallest network on offer.
+        dims: Width knobs.
+        blocks: Names of removable blocks.
+        frozen: (axis, reason) of what is not cut.
+        unknown: Operators without a rule.
+        networks: Networks that the table would be built from.
+        trials: Candidates that would be cut and scored.
+        at_least_s: Wall time of timing alone; scoring and fine-tuning come on top.
+        unneeded: Whether the unpruned network is inside the budget.
+    """
+
+    target: str
+    budget_s: float
+    baseline_s: Interval
+    least_s: Interval | None
+    dims: tuple[WidthKnob, ...]
+    blocks: tuple[str, ...]
+    frozen: tuple[tuple[str, str], ...]
+    unknown: tuple[str, ...]
+    networks: int
+    trials: int
+    at_least_s: float
+    unneeded: bool
+
+    @property
+    def candidates_log10(self) -> float:
+        """Decimal logarithm of the number of networks on offer, those that differ only in hidden dims counted apart."""
+        return sum(log10(len(knob.levels)) for knob in self.dims) + len(self.blocks) * log10(2)
+
+    @property
+    def verdict_so_far(self) -> str | None:
+        """The verdict where that is clear already ("unneeded" or "infeasible"), else None."""
+        if self.unneeded:
+            return "unneeded"
+        return "infeasible" if self.least_s is not None and self.least_s.low > self.budget_s else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as the command line prints it with `--json`."""
+        return {
+            "target": self.target,
+            "verdict": self.verdict_so_far,
+            "budget_s": self.budget_s,
+            "baseline_s": self.baseline_s.to_json(),
+            "least_latency_s": None if self.least_s is None else self.least_s.to_json(),
+            "dims": {knob.dim: list(knob.levels) for knob in self.dims},
+            "blocks": list(self.blocks),
+            "frozen": [{"dim": dim, "reason": reason} for dim, reason in self.frozen],
+            "unknown_operators": list(self.unknown),
+            "table_networks": self.networks,
+            "trials": self.trials,
+            "timing_s": self.at_least_s,
+        }
+
+
+def plan(config: RunConfig, runtime: Runtime | None = None) -> Plan:
+    """Load everything, time the unpruned and the smallest network, and write nothing.
+
+    Raises:
+        LatheError: What the run itself would raise before its table; see `search.errors`.
+    """
+    model, task = load_model(config, config.run.seed), load_task(config)
+    blueprint = comb(model, example_of(config), keep=config.space.keep)
+    check_task(model, task, example_of(config))
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench.open(blueprint, config.target, Store(Path(folder) / "table.jsonl"), config.run.seed, runtime)
+        table = bench.fill([bench.smallest()])
+        row = bench.row(table, bench.smallest())
+    reference = table.reference
+    if reference is None:
+        raise ValueError(f"The runtime could not run the unpruned network: {dict(table.failed)}")
+    budget = config.budget.latency
+    networks = len(bench.design(config.search.table_networks))
+    timing = networks * (PROTOCOLS["table"].time_limit_s + TURNS_S)
+    timing += PROTOCOLS["finalist"].time_limit_s + verify_protocol(budget.kind == "time").time_limit_s
+    return Plan(
+        config.target.slug,
+        in_seconds(budget, reference),
+        reference,
+        None if row is None else row.seconds,
+        bench.widths,
+        tuple(block.block for block in bench.blocks),
+        tuple((item.dim, item.reason) for item in blueprint.frozen),
+        tuple(blueprint.unknown),
+        networks,
+        config.search.trials,
+        timing,
+        is_unneeded(budget, reference),
+    )

@@ -1,0 +1,152 @@
+"""The bundle: the folder that a user takes away, and the pages in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwprofiles import Quantity, Runtime, Target, get_runtime
+
+from ..config import RunConfig
+from ..deploy import BASELINE, SUBNET, Verification, verify
+from ..engine import BUNDLE, REPORT_FILE, Outcome, Progress, execute
+from ..errors import BundleError
+from .markdown import render_markdown
+from .page import render_page
+
+PAGES = {"report.html": render_page, "report.md": render_markdown}
+"""File -> what writes it from the content of report.json."""
+
+FILES = {BASELINE: "baseline.onnx", SUBNET: "model.onnx"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle on disk.
+
+    Attributes:
+        path: Its folder.
+        report: The content of its report.json.
+    """
+
+    path: Path
+    report: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> Bundle:
+        """Open a bundle, or the bundle of a run folder.
+
+        Raises:
+            BundleError: There is no bundle, or its report is damaged.
+        """
+        folder = path if (path / REPORT_FILE).exists() else path / BUNDLE
+        try:
+            report = json.loads((folder / REPORT_FILE).read_text())
+            if not isinstance(report, dict) or report.get("format") != 1:
+                raise BundleError(f"This version reads report format 1, but {folder / REPORT_FILE} is of another.")
+        except OSError as exc:
+            raise BundleError(
+                f"A bundle is a folder with a {REPORT_FILE}, but {path} has none: name the `bundle` folder of a run "
+                "that came to its end."
+            ) from exc
+        except ValueError as exc:
+            raise BundleError(f"{folder / REPORT_FILE} must hold JSON, but reading failed: {exc}") from exc
+        return cls(folder, report)
+
+    def files(self) -> dict[str, Path]:
+        """Return the timed files, after checking that they are the ones that the report speaks of.
+
+        Raises:
+            BundleError: The run ended without a network, or a file is missing or another.
+        """
+        hashes = self.report.get("hashes")
+        if not hashes:
+            raise BundleError(
+                f"Only a bundle with a network can be timed, but this run ended with {self.report.get('verdict')!r}."
+            )
+        files = {name: self.path / file for name, file in FILES.items()}
+        for name, path in files.items():
+            if not path.exists():
+                raise BundleError(f"A bundle holds {path.name}, but it is missing in {self.path}.")
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            if found != hashes[name]:
+                raise BundleError(
+                    f"{path.name} must be the file that was timed (SHA-256 {hashes[name][:12]}...), but it has "
+                    f"{found[:12]}...: it was changed after the report."
+                )
+        return files
+
+    @property
+    def target(self) -> Target:
+        """What the bundle was made for."""
+        return Target.parse(self.report["target"])
+
+    @property
+    def budget(self) -> Quantity:
+        """What it was made to meet."""
+        return Quantity(self.report["budget"]["value"], self.report["budget"]["kind"])
+
+    def write_pages(self) -> list[Path]:
+        """Write the pages from report.json; return their paths."""
+        written = []
+        for name, render in PAGES.items():
+            path = self.path / name
+            temporary = path.with_name(name + ".part")
+            temporary.write_text(render(self.report), encoding="utf-8")
+            temporary.replace(path)
+            written.append(path)
+        return written
+
+    def verify(
+        self,
+        target: Target | None = None,
+        *,
+        against: Mapping[str, Any] | None = None,
+        runtime: Runtime | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Verification:
+        """Time the bundle's files here and now.
+
+        Args:
+            target: Another target than the bundle's own.
+            against: A report whose budget counts instead of the bundle's own.
+            runtime: Runs the files; by default the one that the target names.
+            seed: Orders the turns.
+            progress: Told how far it is.
+
+        Raises:
+            LatheError: The files are not those of the report, or cannot be timed here.
+        """
+        target = target or self.target
+        judged = Bundle(self.path, against if against is not None else self.report).budget
+        return verify(
+            runtime or get_runtime(target.runtime),
+            target,
+            self.files(),
+            judged,
+            rng=np.random.default_rng(seed),
+            on_window=None if progress is None else lambda done, least: progress.step(min(done, least), least),
+        )
+
+
+def run(config: RunConfig, *, progress: Progress | None = None, runtime: Runtime | None = None) -> Outcome:
+    """Run a config to its end, or go on where it was stopped, and write the bundle's pages.
+
+    Args:
+        config: What to do; see `search.load_config`.
+        progress: Told how far it is.
+        runtime: Times files; by default the one that the target names.
+
+    Raises:
+        LatheError: What the user can act on; see `search.errors`.
+    """
+    outcome = execute(config, progress=progress, runtime=runtime)
+    Bundle.open(config.run.out).write_pages()
+    return outcome

@@ -1,0 +1,132 @@
+"""How the command line looks: progress on standard error, answers on standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from hwprofiles import format_interval, format_percent, format_seconds
+
+from .deploy import SENTENCES
+
+STYLES = {"met": "green", "unneeded": "green", "missed": "red", "infeasible": "red", "unstable": "yellow"}
+
+TITLES = {
+    "train": "Train the demo's network",
+    "analyse": "Analyse",
+    "table": "Latency table",
+    "search": "Search",
+    "finalist": "Time the finalist",
+    "finetune": "Fine-tune",
+    "accuracy": "Accuracy",
+    "verify": "Verify",
+}
+
+
+class TerminalProgress:
+    """Draws stages as bars on a terminal, and as plain lines elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[detail]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._finish()
+        self._bars.stop()
+
+    def stage(self, name: str, detail: str = "") -> None:
+        """Begin a stage; the one before is done."""
+        self._finish()
+        title = TITLES.get(name, name.capitalize())
+        if self._console.is_terminal:
+            self._task = self._bars.add_task(title, total=None, detail=detail)
+        else:
+            self._console.print(f"{title}: {detail}" if detail else title, highlight=False)
+
+    def step(self, done: int, total: int, detail: str = "") -> None:
+        """Move the present stage's bar."""
+        if self._task is not None:
+            self._bars.update(self._task, completed=done, total=total, detail=detail)
+
+    def note(self, text: str) -> None:
+        """Print a sentence above the bars."""
+        self._console.print(f"  {text}", highlight=False, soft_wrap=True, markup=False)
+
+    def _finish(self) -> None:
+        if self._task is not None:
+            total = self._bars.tasks[self._bars.task_ids.index(self._task)].total or 1
+            self._bars.update(self._task, total=total, completed=total, detail="")
+            self._task = None
+
+
+def show_report(console: Console, report: Mapping[str, Any]) -> None:
+    """Print the verdict and the numbers that it rests on."""
+    verdict = report["verdict"]
+    console.print()
+    console.print(f"[bold {STYLES[verdict]}]{verdict}[/]  {SENTENCES[verdict]}", highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("", "baseline", "subnet"):
+        table.add_column(name, justify="left" if not name else "right")
+    for row in _rows(report):
+        table.add_row(*row)
+    console.print(table, highlight=False)
+    for line in _lines(report):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _rows(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    rows = []
+    latency = report["latency_s"]
+    rows.append(("latency", _interval(latency["baseline"]), _interval(latency["subnet"])))
+    accuracy = report.get("accuracy")
+    if accuracy is not None:
+        rows.append((accuracy["name"], *(format_percent(accuracy[name], 2) for name in ("baseline", "subnet"))))
+    parameters = report["parameters"]
+    if parameters["subnet"] is not None:
+        rows.append(("parameters", f"{parameters['baseline']:,}", f"{parameters['subnet']:,}"))
+    return rows
+
+
+def _interval(value: Mapping[str, float] | None) -> str:
+    return "-" if value is None else format_interval(value["median"], value["low"], value["high"])
+
+
+def _lines(report: Mapping[str, Any]) -> list[str]:
+    lines = []
+    ratio, budget = report.get("ratio"), report["budget"]
+    budget_s = report["budget_s"]
+    meaning = "" if budget_s is None or budget["kind"] == "time" else f" ({format_seconds(budget_s)})"
+    lines.append(f"budget {budget['text']}{meaning} on {report['target']}")
+    if ratio is not None:
+        text = f"{format_percent(ratio['median'])} [{format_percent(ratio['low'])}, {format_percent(ratio['high'])}]"
+        lines.append(f"paired ratio, subnet to baseline: {text}")
+    infeasible = report.get("infeasible")
+    if infeasible is not None:
+        lines.append(f"least reachable latency: {format_seconds(infeasible['least_latency_s'])}")
+        parts = [f"{part['what']} {format_seconds(part['seconds'])}" for part in infeasible["holds_up"][:4]]
+        lines.append(f"held up by: {', '.join(parts)}")
+        lines.append(f"nearest budget that can be met: {infeasible['nearest_budget']}")
+    lines += [f"warning: {warning}" for warning in report.get("warnings", [])]
+    return lines
