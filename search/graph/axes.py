@@ -57,7 +57,7 @@ ONE = Size(1)
 
 @dataclass(frozen=True, slots=True)
 class Concat:
-    """A term: axes laid one behind the other."""
+    """A term: axes laid one behind the other (an empty product among them is one position that always stays)."""
 
     parts: tuple[Axis, ...]
 
@@ -278,9 +278,6 @@ class Algebra:
             outer = self.atom(count // inner.count)
             self.unify(part, outer + common, reason)
             outers.append(outer)
-        if not all(outers):
-            # A part is exactly one inner stretch: how many there are is a count of parts, not a width.
-            return self.atom(sum(counts) // inner.count, frozen="counts concatenated parts"), common
         return (Concat(tuple(outers)),), common
 
     # ---- taking axes apart ---------------------------------------------------------------------------------------
@@ -292,15 +289,23 @@ class Algebra:
         if size.symbols or not 0 < at < size.count:
             return None
         if len(axis) > 1:
-            inner = self.size(axis[1:]).count
-            split = self.cut(axis[:1], at // inner) if at % inner == 0 else None
-            return None if split is None else (split[0] + axis[1:], split[1] + axis[1:])
+            return self._cut_product(axis, at)
         term = axis[0]
         if isinstance(term, int):
             left, right = self.atom(at), self.atom(size.count - at)
             self._bind(term, (Concat((left, right)),))
             return left, right
         return self._cut_concat(term.parts, at)
+
+    def _cut_product(self, axis: Axis, at: int) -> tuple[Axis, Axis] | None:
+        """Cut [g, k] between two stretches of k, or inside one where g is a concatenation already."""
+        inner = self.size(axis[1:]).count
+        if at % inner == 0:
+            split = self.cut(axis[:1], at // inner)
+            return None if split is None else (split[0] + axis[1:], split[1] + axis[1:])
+        if isinstance(axis[0], Concat):
+            return self._cut_concat(tuple(part + axis[1:] for part in axis[0].parts), at)
+        return None
 
     def _cut_concat(self, parts: tuple[Axis, ...], at: int) -> tuple[Axis, Axis] | None:
         before, i = 0, 0
@@ -392,7 +397,10 @@ def _concatenated(parts: list[Axis]) -> Axis:
 
 
 def _factor_out(parts: tuple[Axis, ...]) -> Axis:
-    """Read [ga, k] + [gb, k] as [ga + gb, k], so that equal axes have one canonical form."""
-    if all(len(part) > 1 for part in parts) and len({part[-1] for part in parts}) == 1:
+    """Read [ga, k] + [gb, k] as [ga + gb, k], so that equal axes have one canonical form.
+
+    A part that is just k leaves the empty product behind, a part of size 1 that always stays.
+    """
+    if all(parts) and len({part[-1] for part in parts}) == 1:
         return (*_factor_out(tuple(part[:-1] for part in parts)), parts[0][-1])
     return (Concat(parts),)

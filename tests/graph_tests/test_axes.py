@@ -212,3 +212,15 @@ def test_owners_invert_indices(pair: tuple[list[list[int]], list[list[int]]]) ->
             others = np.delete(np.arange(algebra.size((leaf,)).count), unit)
             stays = algebra.indices(axis, {leaf: others}.get)
             assert set(np.flatnonzero(owners == unit)) == set(range(len(owners))) - set(stays.tolist())
+
+
+def test_a_part_that_is_one_stretch_leaves_a_position_behind() -> None:
+    algebra = Algebra()
+    a, b = algebra.atom(2), algebra.atom(34)
+    g, k = algebra.atom(18), algebra.atom(2)
+    algebra.unify(algebra.concat([a, b]), g + k)
+    assert sizes(algebra, b) == [17, 2]
+    (outer,) = algebra.resolve(g)
+    assert isinstance(outer, Concat)
+    assert [algebra.size(part).count for part in outer.parts] == [1, 17]
+    assert algebra.resolve(algebra.concat([a, b])) == algebra.resolve(g + k)

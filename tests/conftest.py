@@ -1,0 +1,16 @@
+"""Settings of all tests."""
+
+import os
+
+import torch
+from hypothesis import settings
+
+# A busy machine must not fail a property: no deadline for single examples. What a pull request is held against is the
+# same every time; `--hypothesis-profile thorough` goes looking for more.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=3000)
+settings.load_profile("repeatable")
+
+# Small networks gain nothing from more threads, and tests that run side by side lose much.
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
