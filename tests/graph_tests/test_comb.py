@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from search.errors import ModelError
-from search.graph import comb, full, rules, sample, uniform
-from search.graph.rules import RULES, Axes, Call
+from search.graph import comb, full, sample, uniform
+from search.graph.rules import RULES, Axes, Call, table
 from search.importance import select
 from search.surgery import cut, permutation
 from tests.networks import EXAMPLE, residual
@@ -108,7 +108,7 @@ def test_a_broken_addition_is_caught_by_the_permutation_proof(monkeypatch: pytes
         outputs = [call.take_all(name) for name in call.tensors]
         return [max(outputs, key=len)]
 
-    monkeypatch.setattr(rules, "pointwise", untied)
+    monkeypatch.setattr(table, "pointwise", untied)
     assert not _permutes(comb(residual(), EXAMPLE))
 
 
