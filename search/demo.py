@@ -5,6 +5,7 @@ The network mixes dense residual blocks with depthwise ones, so that widths and 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from .config import (
     SearchConfig,
     TaskConfig,
 )
+from .engine import RunFolder, stage_seconds
 from .finetune import FitStep, fit
 from .tasks import load_task
 
@@ -114,6 +116,7 @@ def train_baseline(config: RunConfig, progress: Callable[[FitStep], None] | None
     if path.exists():
         return path
     config.run.out.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
     torch.manual_seed(config.run.seed)
     model = make_net()
     fit(
@@ -128,4 +131,5 @@ def train_baseline(config: RunConfig, progress: Callable[[FitStep], None] | None
     temporary = path.with_name(path.name + ".part")
     temporary.write_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
     temporary.replace(path)
+    stage_seconds(RunFolder(config.run.out), {"train": time.monotonic() - began})
     return path

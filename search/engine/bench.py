@@ -11,8 +11,10 @@ from hwprofiles import PROTOCOLS, HardwareProfile, Interval, Quantity, Runtime, 
 from latency_tables import LatencyTable, NetworkRow, Predictor, Store, build
 
 from ..deploy import OnnxSlicer, covering, job, smallest
+from ..errors import ModelError
 from ..graph import Blueprint, Candidate, full
 from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs_of
+from ..surgery import Proof, permutation
 
 SAFETY = 0.01
 """Fraction to stay below a budget beside the table's own margin: the verification's interval has a width too."""
@@ -32,6 +34,7 @@ class Bench:
         blocks: Block knobs.
         store: Journal of the table.
         seed: Of everything random in timing.
+        proof: The permutation proof of the combing.
     """
 
     blueprint: Blueprint
@@ -43,6 +46,7 @@ class Bench:
     blocks: tuple[BlockKnob, ...]
     store: Store
     seed: int
+    proof: Proof
 
     @classmethod
     def open(
@@ -53,13 +57,15 @@ class Bench:
         Raises:
             RuntimeUnavailableError: It cannot.
             ExportError: The network does not export to ONNX.
+            ModelError: The permutation proof fails: something that must be cut together came apart.
         """
         runtime = runtime or get_runtime(target.runtime)
         runtime.require(target)
         profile = probe()
         widths, blocks = knobs_of(blueprint, runtime.width_quantum(profile))
+        proof = prove(blueprint, seed)
         slicer = OnnxSlicer(blueprint, target.batch)
-        return cls(blueprint, runtime, target, profile, slicer, widths, blocks, store, seed)
+        return cls(blueprint, runtime, target, profile, slicer, widths, blocks, store, seed, proof)
 
     @property
     def quantum(self) -> int:
@@ -111,6 +117,22 @@ class Bench:
     def space(self, predictor: Predictor) -> SearchSpace:
         """Return what is searched."""
         return derive(self.blueprint, predictor, self.quantum)
+
+
+def prove(blueprint: Blueprint, seed: int) -> Proof:
+    """Run the permutation proof, once for all cuts of a blueprint.
+
+    Raises:
+        ModelError: It fails.
+    """
+    proof = permutation(blueprint, np.random.default_rng(seed))
+    if not proof.passed:
+        raise ModelError(
+            f"Permuting the units of every dim must not change the output, but it differs by {proof.max_abs_diff:.3g} "
+            f"(scale {proof.scale:.3g}): an operator rule is wrong for this network. Nothing was cut; please report "
+            "the network's operators."
+        )
+    return proof
 
 
 def in_seconds(budget: Quantity, reference: Interval) -> float:

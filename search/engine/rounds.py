@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,7 @@ class SearchSettings:
     sampler: str
     seed: int
     identity: str
+    stop: Callable[[], bool]
 
 
 def rounds(
@@ -103,6 +104,7 @@ def rounds(
             seed=settings.seed,
             starts=starts,
             progress=lambda trial: progress.step(trial.number + 1, settings.trials, _told(trial)),
+            stop=settings.stop,
             identity=settings.identity,
         )
         if study.candidate is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -122,7 +122,9 @@ class _Run:
         )
         config = self._config
         identity = f"{structure_digest(bench.blueprint)}-{_digest(bench.blueprint)}-{config.search.calibration}"
-        settings = SearchSettings(config.search.trials, config.search.sampler, config.run.seed, identity)
+        settings = SearchSettings(
+            config.search.trials, config.search.sampler, config.run.seed, identity, _alarm(config.search.time_limit_s)
+        )
         finalists: list[Finalist] = []
         finished: Finished | None = None
         budget_s = in_seconds(config.budget.latency, bench_reference(table))
@@ -152,7 +154,7 @@ class _Run:
         if finished is None:
             return self._none_inside(bench, predictor, opened, finalists)
         self._bundle(finalists[-1], finished)
-        return summary.answered(opened, bench, predictor, finalists, finished, task.metric_name, None)
+        return summary.answered(opened, bench, predictor, finalists, finished, task.metric_name)
 
     def _table(self, bench: Bench) -> LatencyTable:
         design = bench.design(self._config.search.table_networks)
@@ -228,6 +230,12 @@ def bench_reference(table: LatencyTable) -> Interval:
 def example_of(config: RunConfig) -> tuple[torch.Tensor, ...]:
     """Return example inputs of the shapes that a config names, a batch of two."""
     return tuple(torch.zeros(2, *shape) for _, shape in config.model.inputs)
+
+
+def _alarm(limit_s: float | None) -> Callable[[], bool]:
+    """Return what tells whether a time limit, counted from now, is over."""
+    began = time.monotonic()
+    return lambda: limit_s is not None and time.monotonic() - began > limit_s
 
 
 def check_task(model: nn.Module, task: Task, example: tuple[torch.Tensor, ...]) -> None:
