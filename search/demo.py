@@ -25,7 +25,7 @@ from .config import (
     SearchConfig,
     TaskConfig,
 )
-from .engine import RunFolder, stage_seconds
+from .engine import RunFolder, stage_seconds, translated
 from .finetune import FitStep, fit
 from .tasks import load_task
 
@@ -111,10 +111,19 @@ def demo_config(out: Path, seed: int) -> RunConfig:
 
 
 def train_baseline(config: RunConfig, progress: Callable[[FitStep], None] | None = None) -> Path:
-    """Train the demo's network unless that was done, and return the file of its weights."""
+    """Train the demo's network unless that was done, and return the file of its weights.
+
+    Raises:
+        RunFolderError: The run folder cannot be written.
+    """
     path = config.run.out / WEIGHTS
-    if path.exists():
-        return path
+    if not path.exists():
+        with translated(config.run.out):
+            _train(config, path, progress)
+    return path
+
+
+def _train(config: RunConfig, path: Path, progress: Callable[[FitStep], None] | None) -> None:
     config.run.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     torch.manual_seed(config.run.seed)
@@ -132,4 +141,3 @@ def train_baseline(config: RunConfig, progress: Callable[[FitStep], None] | None
     temporary.write_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
     temporary.replace(path)
     stage_seconds(RunFolder(config.run.out), {"train": time.monotonic() - began})
-    return path

@@ -2,7 +2,7 @@
 
 from .errors import CorruptStudyError, StudyBusyError, StudyError, StudyMismatchError
 from .exact import Solution, least_latency, solve, summed_loss
-from .folder import RunFolder, stage_seconds
+from .folder import RunFolder, stage_seconds, translated
 from .front import pareto_front
 from .plan import Plan, plan
 from .progress import Progress, Silent
@@ -39,4 +39,5 @@ __all__ = [
     "solve",
     "stage_seconds",
     "summed_loss",
+    "translated",
 ]
