@@ -127,12 +127,13 @@ def answered(
     bench: Bench,
     predictor: Predictor,
     finalists: Sequence[Finalist],
+    finalist: Finalist,
     finished: Finished,
     metric: str,
     examples: int | None,
 ) -> Report:
-    """Return the report of a network that was cut, tuned, exported and timed."""
-    finalist, verification = finalists[-1], finished.verification
+    """Return the report of `finalist`, one of `finalists`: the network that was cut, tuned, exported and timed."""
+    verification = finished.verification
     measured = verification.measurement
     report = {
         **opened,
