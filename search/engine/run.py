@@ -127,7 +127,7 @@ class _Run:
             config.search.trials, config.search.sampler, config.run.seed, identity, _alarm(config.search.time_limit_s)
         )
         finalists: list[Finalist] = []
-        finished: Finished | None = None
+        proven: tuple[Finalist, Finished] | None = None
         budget_s = in_seconds(config.budget.latency, reference_of(table))
         found = rounds(
             bench, table, predictor, objective, scores, config.budget.latency, settings, self._folder, self._progress
@@ -135,7 +135,7 @@ class _Run:
         for finalist in self._timed_rounds(found):
             finalists.append(finalist)
             self._tell_finalist(finalist, budget_s)
-            if not finalist.is_inside(budget_s):
+            if not finalist.is_worth_proving(budget_s):
                 continue
             with self._timed("finish"):
                 finished = finish(
@@ -149,13 +149,14 @@ class _Run:
                     self._folder,
                     self._progress,
                 )
+            proven = finalist, finished
             if finished.verification.verdict != "missed":
                 break
             self._progress.note("The verification missed the budget; the search goes on with a lower aim.")
-        if finished is None:
+        if proven is None:
             return self._none_inside(bench, predictor, opened, finalists)
-        self._bundle(finalists[-1], finished)
-        return summary.answered(opened, bench, predictor, finalists, finished, task.metric_name)
+        self._bundle(*proven)
+        return summary.answered(opened, bench, predictor, finalists, *proven, task.metric_name)
 
     def _table(self, bench: Bench) -> tuple[LatencyTable, Predictor]:
         """Build the table in two steps: networks that cover all cells, then some just inside the budget."""
@@ -186,7 +187,7 @@ class _Run:
         held_out = predictor.held_out.to_json()
         opened = {**opened, "table": {**opened["table"], "held_out": held_out}}
         measured = min((f.measured for f in finalists), key=lambda m: m.median, default=None)
-        least_s = least.latency_s if measured is None else min(measured.median, least.latency_s)
+        least_s = least.latency_s if measured is None else measured.median
         return summary.infeasible(opened, least_s, summary.interval_json(measured), holds_up(space, least))
 
     def _bundle(self, finalist: Finalist, finished: Finished) -> None:
