@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 
 from hwprofiles import Counters, NullRuntime, Quantity, Session, Target
-from latency_tables import LatencyTable, NetworkRow
+from latency_tables import LatencyTable, NetworkRow, Store
+from search import deploy
 from search.engine import finish as finish_module
 from search.engine.bench import Bench
 from search.engine.rounds import MOST_ROUNDS
@@ -63,7 +65,7 @@ def slow_finalists(monkeypatch: pytest.MonkeyPatch, runtime: Fickle, penalties: 
 
 
 def slow_verification(monkeypatch: pytest.MonkeyPatch, runtime: Fickle, penalty: float) -> None:
-    verify = finish_module.verify
+    verify = deploy.verify
 
     def verify_slowly(*args: Any, **options: Any) -> Any:
         runtime.penalty = penalty
@@ -118,22 +120,27 @@ def forget_the_smallest(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def forget_levels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every finalist be timed anew: one that the table knows from its building would not be slow."""
-    row = Bench.row
+def forget_levels(monkeypatch: pytest.MonkeyPatch, out: Path) -> None:
+    """Let every finalist be timed anew, in a journal of its own: one that the table knows would not be slow."""
+    row, fill = Bench.row, Bench.fill
 
     def finalist_row(self: Bench, table: LatencyTable, candidate: Candidate) -> NetworkRow | None:
         found = row(self, table, candidate)
         return found if found is not None and found.origin == "finalist" else None
 
+    def fill_apart(self: Bench, candidates: list[Candidate], **options: Any) -> LatencyTable:
+        apart = replace(self, store=Store(out / "finalists.jsonl")) if options.get("finalist") else self
+        return fill(apart, candidates, **options)
+
     monkeypatch.setattr(Bench, "row", finalist_row)
+    monkeypatch.setattr(Bench, "fill", fill_apart)
 
 
 def test_finalists_that_get_slower_and_slower_end_in_an_honest_no(
     out: Path, monkeypatch: pytest.MonkeyPatch, fickle: Fickle
 ) -> None:
     forget_the_smallest(monkeypatch)
-    forget_levels(monkeypatch)
+    forget_levels(monkeypatch, out)
     finalists = slow_finalists(monkeypatch, fickle, [2.5 * 2.0**k for k in range(MOST_ROUNDS + 1)])
     report = run(config_of(out), runtime=fickle).report
     assert report["verdict"] == "infeasible"
