@@ -25,7 +25,7 @@ from .config import (
     SearchConfig,
     TaskConfig,
 )
-from .engine import RunFolder, stage_seconds
+from .engine import RunFolder, make_folder, stage_seconds, translated
 from .finetune import FitStep, fit
 from .tasks import load_task
 
@@ -111,11 +111,20 @@ def demo_config(out: Path, seed: int) -> RunConfig:
 
 
 def train_baseline(config: RunConfig, progress: Callable[[FitStep], None] | None = None) -> Path:
-    """Train the demo's network unless that was done, and return the file of its weights."""
-    path = config.run.out / WEIGHTS
-    if path.exists():
-        return path
-    config.run.out.mkdir(parents=True, exist_ok=True)
+    """Train the demo's network unless that was done, and return the file of its weights.
+
+    Raises:
+        RunFolderError: The folder cannot be written, or the disk is full.
+    """
+    with translated(config.run.out):
+        make_folder(config.run.out)
+        path = config.run.out / WEIGHTS
+        if not path.exists():
+            _train(config, path, progress)
+    return path
+
+
+def _train(config: RunConfig, path: Path, progress: Callable[[FitStep], None] | None) -> None:
     began = time.monotonic()
     torch.manual_seed(config.run.seed)
     model = make_net()
@@ -132,4 +141,3 @@ def train_baseline(config: RunConfig, progress: Callable[[FitStep], None] | None
     temporary.write_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
     temporary.replace(path)
     stage_seconds(RunFolder(config.run.out), {"train": time.monotonic() - began})
-    return path
