@@ -30,7 +30,7 @@ from .finetune import FitStep, fit
 from .tasks import load_task
 
 WEIGHTS = "baseline.safetensors"
-TRAINING_EPOCHS = 12.0
+TRAINING_EPOCHS = 8.0
 
 
 class Dense(nn.Module):
@@ -104,7 +104,7 @@ def demo_config(out: Path, seed: int) -> RunConfig:
         task=TaskConfig("digits", augment=False),
         targets=(Target("onnxruntime"),),
         budget=BudgetConfig(Quantity(0.5, "fraction")),
-        search=SearchConfig(trials=40, table_networks=32),
+        search=SearchConfig(trials=40, table_networks=48),
         finetune=FinetuneConfig(epochs=8.0, batch_size=64, settings=FinetuneSettings(lr=2e-3)),
         run=RunSettings(seed=seed, out=out),
     )

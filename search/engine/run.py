@@ -20,7 +20,7 @@ from latency_tables import LatencyTable, Predictor, Store
 from ..config import RunConfig, load_model
 from ..deploy import structure_digest
 from ..errors import DataError, ModelError
-from ..graph import Blueprint, comb
+from ..graph import Blueprint, Candidate, comb
 from ..graph.trace import user_line
 from ..importance import score
 from ..surgery import GRAPH_FILE, MODEL_FILE
@@ -32,11 +32,14 @@ from .finish import FILES, Finished, finish
 from .folder import RunFolder, open_folder, stage_seconds, translated
 from .objective import Objective
 from .progress import Progress, Silent
-from .rounds import Finalist, SearchSettings, holds_up, rounds
+from .rounds import Finalist, SearchSettings, aim, holds_up, rounds
 
 REPORT_FILE = "report.json"
 TABLE_FILE = "table.jsonl"
 BUNDLE = "bundle"
+
+REFINING = 3
+"""One network of so many in a table is drawn just inside the budget; the others cover all cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +119,7 @@ class _Run:
         return None
 
     def _search(self, bench: Bench, task: Task) -> dict[str, Any]:
-        table = self._table(bench)
-        predictor = bench.predictor(table)
-        self._tell_table(table, predictor.held_out.mape, predictor.margin)
+        table, predictor = self._table(bench)
         opened = summary.opening(self._config, bench, table)
         scores = score(bench.blueprint)
         objective = Objective(
@@ -130,15 +131,15 @@ class _Run:
             config.search.trials, config.search.sampler, config.run.seed, identity, _alarm(config.search.time_limit_s)
         )
         finalists: list[Finalist] = []
-        finished: Finished | None = None
-        budget_s = in_seconds(config.budget.latency, bench_reference(table))
+        proven: tuple[Finalist, Finished] | None = None
+        budget_s = in_seconds(config.budget.latency, reference_of(table))
         found = rounds(
             bench, table, predictor, objective, scores, config.budget.latency, settings, self._folder, self._progress
         )
         for finalist in self._timed_rounds(found):
             finalists.append(finalist)
             self._tell_finalist(finalist, budget_s)
-            if not finalist.is_inside(budget_s):
+            if not finalist.is_worth_proving(budget_s):
                 continue
             with self._timed("finish"):
                 finished = finish(
@@ -152,19 +153,34 @@ class _Run:
                     self._folder,
                     self._progress,
                 )
+            proven = finalist, finished
             if finished.verification.verdict != "missed":
                 break
             self._progress.note("The verification missed the budget; the search goes on with a lower aim.")
-        if finished is None:
+        if proven is None:
             return self._none_inside(bench, predictor, opened, finalists)
-        self._bundle(finalists[-1], finished)
-        return summary.answered(opened, bench, predictor, finalists, finished, task.metric_name)
+        self._bundle(*proven)
+        return summary.answered(opened, bench, predictor, finalists, *proven, task.metric_name)
 
-    def _table(self, bench: Bench) -> LatencyTable:
-        design = bench.design(self._config.search.table_networks)
+    def _table(self, bench: Bench) -> tuple[LatencyTable, Predictor]:
+        """Build the table in two steps: networks that cover all cells, then some just inside the budget."""
+        networks = self._config.search.table_networks
+        refining = networks // REFINING
+        design = bench.design(networks - refining)
+        budget_s = in_seconds(self._config.budget.latency, reference_of(bench.fill([])))
+        table = self._fill(bench, design, f"{len(design)} networks that cover all layers")
+        rough = bench.space(bench.predictor(table, design))
+        near = bench.refinement(rough, budget_s, refining)
+        if near:
+            table = self._fill(bench, near, f"{len(near)} networks near the budget")
+        predictor = bench.predictor(table, [*design, *near])
+        self._tell_table(table, predictor, budget_s)
+        return table, predictor
+
+    def _fill(self, bench: Bench, candidates: list[Candidate], detail: str) -> LatencyTable:
         with self._timed("table"):
-            self._progress.stage("table", f"{len(design)} networks timed on {self._config.target.slug}")
-            return bench.fill(design, progress=lambda done, total, _: self._progress.step(done, total))
+            self._progress.stage("table", detail)
+            return bench.fill(candidates, progress=lambda done, total, _: self._progress.step(done, total))
 
     def _none_inside(
         self, bench: Bench, predictor: Predictor, opened: dict[str, Any], finalists: list[Finalist]
@@ -175,7 +191,7 @@ class _Run:
         held_out = predictor.held_out.to_json()
         opened = {**opened, "table": {**opened["table"], "held_out": held_out}}
         measured = min((f.measured for f in finalists), key=lambda m: m.median, default=None)
-        least_s = least.latency_s if measured is None else min(measured.median, least.latency_s)
+        least_s = least.latency_s if measured is None else measured.median
         return summary.infeasible(opened, least_s, summary.interval_json(measured), holds_up(space, least))
 
     def _bundle(self, finalist: Finalist, finished: Finished) -> None:
@@ -194,10 +210,12 @@ class _Run:
 
     # ---- telling -----------------------------------------------------------------------------------------------------
 
-    def _tell_table(self, table: LatencyTable, mape: float, margin: float) -> None:
+    def _tell_table(self, table: LatencyTable, predictor: Predictor, budget_s: float) -> None:
+        near = predictor.held_out.near(budget_s)
         self._progress.note(
-            f"The table of {len(table.networks)} networks predicts unseen ones with a mean error of "
-            f"{format_percent(mape)}; the search stays {format_percent(margin)} below the budget."
+            f"The table of {len(table.networks)} networks predicts unseen ones near the budget with a mean error of "
+            f"{format_percent(near.mape)} (bias {format_percent(near.bias)}); the search aims at "
+            f"{format_seconds(aim(predictor, budget_s))} for a budget of {format_seconds(budget_s)}."
         )
 
     def _tell_finalist(self, finalist: Finalist, budget_s: float) -> None:
@@ -224,7 +242,7 @@ class _Run:
             yield finalist
 
 
-def bench_reference(table: LatencyTable) -> Interval:
+def reference_of(table: LatencyTable) -> Interval:
     """Return the unpruned network's speed that the table's seconds are quoted at."""
     if table.reference is None:
         raise ModelError("The latency table has no usable timing of the unpruned network: delete it to build anew.")

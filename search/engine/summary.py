@@ -128,11 +128,12 @@ def answered(
     bench: Bench,
     predictor: Predictor,
     finalists: Sequence[Finalist],
+    finalist: Finalist,
     finished: Finished,
     metric: str,
 ) -> Report:
-    """Return the report of a network that was cut, tuned, exported and timed."""
-    finalist, verification = finalists[-1], finished.verification
+    """Return the report of `finalist`, one of `finalists`: the network that was cut, tuned, exported and timed."""
+    verification = finished.verification
     measured = verification.measurement
     report = {
         **opened,

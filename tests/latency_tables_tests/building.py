@@ -17,7 +17,7 @@ from .chains import FULL, MACHINE, PROTOCOL, TARGET, chain, job, null_runtime, r
 
 def main(path: str, n: int, halt: int) -> None:
     def artefact(index: int, widths: tuple[int, ...]) -> bytes:
-        print(index, flush=True)  # noqa: T201
+        print(index, flush=True)
         while index == halt:
             time.sleep(1)
         return chain(widths)
