@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from hwprofiles import (
     LatheError,
+    Quantity,
     Target,
     available_targets,
     format_interval,
@@ -28,7 +31,7 @@ from hwprofiles import (
 
 from .config import config_template, load_config
 from .deploy import SENTENCES, SUBNET
-from .engine import Plan, plan
+from .engine import Outcome, Plan, plan
 from .errors import BundleError, ConfigError
 from .report import Bundle, run
 from .terminal import STYLES, TerminalProgress, show_report
@@ -38,6 +41,11 @@ EXIT_STATUS: Mapping[str, int] = {"met": 0, "unneeded": 0, "missed": 1, "infeasi
 
 FAILED = 3
 INTERRUPTED = 130
+
+_UNFORESEEN = (
+    "error: this failure was not foreseen. The last lines above say where it came up: in a file of yours, mend it "
+    "there; in one of Lathe's, please report it with the text above. The same command goes on from here."
+)
 
 P = ParamSpec("P")
 
@@ -51,7 +59,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")]
 
 
 def main() -> None:
@@ -85,25 +93,31 @@ def _ending(command: Callable[P, int]) -> Callable[P, None]:
         except LatheError as exc:
             _errors().print(f"error: {exc}", style="red", highlight=False, markup=False, soft_wrap=True)
             status = int(getattr(exc, "exit_code", FAILED))
+        # Python would end with 1, which here means that the answer is no.
+        except Exception:
+            _errors().print(traceback.format_exc(), highlight=False, markup=False, soft_wrap=True)
+            _errors().print(_UNFORESEEN, style="red", highlight=False, markup=False, soft_wrap=True)
+            status = FAILED
         raise typer.Exit(status)
 
     return ended
 
 
-def _answer(report: Mapping[str, Any], as_json: bool) -> int:
+def _answer(outcome: Outcome, as_json: bool) -> int:
     """Print what a run answered, and return the exit status of its verdict."""
+    report = outcome.report
     if as_json:
-        print(json.dumps(_contract(report), allow_nan=False))  # noqa: T201
+        print(json.dumps(_contract(report) | {"bundle": str(outcome.bundle)}, allow_nan=False))  # noqa: T201
     else:
         console = Console()
         show_report(console, report)
-        console.print(f"report: {report['bundle']}/report.html", highlight=False, soft_wrap=True)
+        console.print(f"report: {outcome.bundle / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
     return EXIT_STATUS[report["verdict"]]
 
 
 def _contract(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys that `--json` promises."""
-    keys = ("verdict", "budget_s", "latency_s", "ratio", "predicted_s", "accuracy", "parameters", "wall_s", "bundle")
+    """Return the keys that `--json` promises, but for the bundle's place."""
+    keys = ("verdict", "budget_s", "latency_s", "ratio", "predicted_s", "accuracy", "parameters", "wall_s")
     return {key: report.get(key) for key in keys} | {
         key: report[key] for key in ("infeasible", "warnings") if report.get(key)
     }
@@ -124,7 +138,7 @@ def demo(
         progress.stage("train", "a small residual network on 1437 handwritten digits")
         train_baseline(config, lambda step: progress.step(round(1000 * step.fraction), 1000, f"loss {step.loss:.3f}"))
         outcome = run(config, progress=progress)
-    return _answer(outcome.report, as_json)
+    return _answer(outcome, as_json)
 
 
 @app.command()
@@ -133,13 +147,18 @@ def init(
     path: Annotated[Path, typer.Argument(help="Config file to write.")] = Path("net.toml"),
 ) -> int:
     """Write an example config with comments."""
-    if path.exists():
-        raise ConfigError(f"A config is never overwritten, but {path} exists: name another file.")
     try:
-        path.write_text(config_template(), encoding="utf-8")
+        with path.open("x", encoding="utf-8") as file:
+            file.write(config_template())
+    except FileExistsError as exc:
+        raise ConfigError(f"A config is never overwritten, but {path} exists: name another file.") from exc
     except OSError as exc:
-        raise ConfigError(f"The config must be writable, but {path} is not ({exc.strerror}).") from exc
-    _errors().print(f"Wrote {path}. Edit it, then: lathe run {path} --dry-run", highlight=False, soft_wrap=True)
+        raise ConfigError(
+            f"The config must be writable, but {path} is not ({exc.strerror}): name a file in a folder that exists and "
+            "is yours."
+        ) from exc
+    told = f"Wrote {path}. Edit it, then: lathe run {path} --dry-run"
+    _errors().print(told, highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -156,7 +175,7 @@ def run_command(
         return _show_plan(plan(settings), as_json)
     with TerminalProgress(_errors()) as progress:
         outcome = run(settings, progress=progress)
-    return _answer(outcome.report, as_json)
+    return _answer(outcome, as_json)
 
 
 @app.command()
@@ -182,7 +201,7 @@ def targets(as_json: Json = False) -> int:
     for status in statuses:
         here = isinstance(status.state, Mapping)
         state = ", ".join(f"{k} {v}" for k, v in status.state.items()) if here else status.state  # type: ignore[union-attr]
-        table.add_row(f"[{'green' if here else 'dim'}]{status.name}[/]", status.description, str(state))
+        table.add_row(f"[{'green' if here else 'dim'}]{status.name}[/]", *map(escape, (status.description, str(state))))
     console = Console()
     console.print(f"{profile.cpu_model}, fingerprint {profile.fingerprint}", highlight=False, soft_wrap=True)
     console.print(table, highlight=False)
@@ -252,7 +271,7 @@ def report(
         console = Console()
         show_report(console, opened.report)
         for path in written:
-            console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+            console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -268,8 +287,7 @@ def _read_report(path: Path | None) -> Mapping[str, Any] | None:
         return None
     try:
         found = json.loads(path.read_text())
-        budget = found["budget"]
-        float(budget["value"])
+        Quantity(found["budget"]["value"], found["budget"]["kind"])
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise BundleError(f"`--against` names a report.json with a budget, but reading {path} failed: {exc}") from exc
     return dict(found)

@@ -25,7 +25,7 @@ from .config import (
     SearchConfig,
     TaskConfig,
 )
-from .engine import RunFolder, stage_seconds, translated
+from .engine import RunFolder, make_folder, stage_seconds, translated
 from .finetune import FitStep, fit
 from .tasks import load_task
 
@@ -114,17 +114,17 @@ def train_baseline(config: RunConfig, progress: Callable[[FitStep], None] | None
     """Train the demo's network unless that was done, and return the file of its weights.
 
     Raises:
-        RunFolderError: The run folder cannot be written.
+        RunFolderError: The folder cannot be written, or the disk is full.
     """
-    path = config.run.out / WEIGHTS
-    if not path.exists():
-        with translated(config.run.out):
+    with translated(config.run.out):
+        make_folder(config.run.out)
+        path = config.run.out / WEIGHTS
+        if not path.exists():
             _train(config, path, progress)
     return path
 
 
 def _train(config: RunConfig, path: Path, progress: Callable[[FitStep], None] | None) -> None:
-    config.run.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     torch.manual_seed(config.run.seed)
     model = make_net()

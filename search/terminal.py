@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -63,7 +64,8 @@ class TerminalProgress:
         if self._console.is_terminal:
             self._task = self._bars.add_task(title, total=None, detail=detail)
         else:
-            self._console.print(f"{title}: {detail}" if detail else title, highlight=False)
+            told = f"{title}: {detail}" if detail else title
+            self._console.print(told, highlight=False, markup=False, soft_wrap=True)
 
     def step(self, done: int, total: int, detail: str = "") -> None:
         """Move the present stage's bar."""
@@ -102,7 +104,8 @@ def _rows(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     rows.append(("latency", _interval(latency["baseline"]), _interval(latency["subnet"])))
     accuracy = report.get("accuracy")
     if accuracy is not None:
-        rows.append((accuracy["name"], *(format_percent(accuracy[name], 2) for name in ("baseline", "subnet"))))
+        name, before, after = (accuracy[key] for key in ("name", "baseline", "subnet"))
+        rows.append((escape(name), format_percent(before, 2), format_percent(after, 2)))
     parameters = report["parameters"]
     if parameters["subnet"] is not None:
         rows.append(("parameters", f"{parameters['baseline']:,}", f"{parameters['subnet']:,}"))

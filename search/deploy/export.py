@@ -65,9 +65,9 @@ def to_onnx(model: nn.Module, args: Any, *, metadata: Mapping[str, str] | None =
                 input_names=_numbered(INPUT_NAMES, len(positional)),
             )
     except Exception as exc:
-        lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
         raise ExportError(
-            f"A network must export to ONNX, but {type(model).__name__} does not: {lines[0] if lines else exc!r}"
+            f"A network must export to ONNX, but {type(model).__name__} does not: {_root_cause(exc)} Replace that "
+            "operator, or compute what it computes outside the network."
         ) from exc
     proto = written.model_proto  # type: ignore[union-attr]
     _name_outputs(proto)
@@ -75,6 +75,14 @@ def to_onnx(model: nn.Module, args: Any, *, metadata: Mapping[str, str] | None =
     for key, value in (metadata or {}).items():
         proto.metadata_props.add(key=key, value=value)
     return proto
+
+
+def _root_cause(exc: BaseException) -> str:
+    """Return what the exporter's innermost error says: it names the operator, the outer ones tell of the exporter."""
+    while exc.__cause__ is not None:
+        exc = exc.__cause__
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    return f"{(lines[0] if lines else repr(exc)).rstrip('.')}."
 
 
 def _numbered(name: str, count: int) -> list[str]:

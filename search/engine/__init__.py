@@ -2,7 +2,7 @@
 
 from .errors import CorruptStudyError, StudyBusyError, StudyError, StudyMismatchError
 from .exact import Solution, least_latency, solve, summed_loss
-from .folder import RunFolder, stage_seconds, translated
+from .folder import RunFolder, make_folder, stage_seconds, translated
 from .front import pareto_front
 from .plan import Plan, plan
 from .progress import Progress, Silent
@@ -31,6 +31,7 @@ __all__ = [
     "TrialRecord",
     "execute",
     "least_latency",
+    "make_folder",
     "make_sampler",
     "pareto_front",
     "plan",

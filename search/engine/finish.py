@@ -15,6 +15,7 @@ from hwprofiles import Measurement, Quantity, Runtime, Target
 
 from ..config import RunConfig
 from ..deploy import BASELINE, SUBNET, Verification, check_export, export, verify
+from ..errors import TrainingError
 from ..finetune import FitResult, FitStep, evaluate, fit
 from ..graph import Blueprint, Candidate, Selection, full
 from ..importance import Scores, select
@@ -26,6 +27,9 @@ from .progress import Progress
 
 FILES = {BASELINE: "baseline.onnx", SUBNET: "model.onnx"}
 """Contestant -> its file in the bundle."""
+
+LAST_GOOD = "last-good"
+"""Folder beside a candidate's files for the network of the last good epoch, where its training had to stop."""
 
 
 @dataclass(frozen=True)
@@ -112,22 +116,32 @@ def _tune(
     subnet = objective.network(candidate)
     settings = config.finetune
     folder.file(place).mkdir(parents=True, exist_ok=True)
-    result: FitResult = fit(
-        subnet,
-        task,
-        epochs=settings.epochs,
-        minutes=settings.minutes,
-        teacher=teacher,
-        settings=settings.settings,
-        checkpoint=folder.file(f"{place}/finetune.ckpt"),
-        seed=config.run.seed,
-        progress=lambda step: progress.step(*_told(step)),
-    )
-    for name, data in to_bytes(subnet).items():
-        folder.write(f"{place}/{name}", data)
+    try:
+        result: FitResult = fit(
+            subnet,
+            task,
+            epochs=settings.epochs,
+            minutes=settings.minutes,
+            teacher=teacher,
+            settings=settings.settings,
+            checkpoint=folder.file(f"{place}/finetune.ckpt"),
+            seed=config.run.seed,
+            progress=lambda step: progress.step(*_told(step)),
+        )
+    except TrainingError as exc:
+        kept = f"{place}/{LAST_GOOD}"
+        _store(folder, kept, subnet)
+        message = f"{exc} The last good network is kept in {folder.file(kept)}; `search.load_subnet` reads it."
+        raise TrainingError(message, exc.state, exc.result) from exc
+    _store(folder, place, subnet)
     history = [asdict(record) for record in result.history]
     folder.write_json(f"{place}/finetune.json", {"history": history, "seconds": result.seconds})
     return subnet, history
+
+
+def _store(folder: RunFolder, place: str, subnet: Subnet) -> None:
+    for name, data in to_bytes(subnet).items():
+        folder.write(f"{place}/{name}", data)
 
 
 def _told(step: FitStep) -> tuple[int, int, str]:

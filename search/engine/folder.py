@@ -16,9 +16,11 @@ from ..errors import RunFolderError
 
 IDENTITY_FILE = "run.json"
 LOCK_FILE = "run.lock"
+STAGES_FILE = "stages.json"
+_BOOKKEEPING = frozenset({IDENTITY_FILE, LOCK_FILE, STAGES_FILE})
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
 
 
 class RunFolder:
@@ -73,11 +75,16 @@ def open_folder(config: RunConfig) -> Iterator[RunFolder]:
     folder = RunFolder(config.run.out)
     with translated(config.run.out), _locked(folder):
         stored = folder.read_json(IDENTITY_FILE)
-        if stored is None:
-            folder.write_json(IDENTITY_FILE, config.identity())
-        else:
+        if stored is not None and _holds_work(folder):
             check_identity(stored, config)
+        elif stored != config.identity():
+            folder.write_json(IDENTITY_FILE, config.identity())
         yield folder
+
+
+def _holds_work(folder: RunFolder) -> bool:
+    """Tell whether a run has left anything: one that stopped at a mistake in its config leaves nothing to protect."""
+    return any(file.name not in _BOOKKEEPING and file.suffix != ".part" for file in folder.path.iterdir())
 
 
 @contextmanager
@@ -91,17 +98,43 @@ def translated(path: Path) -> Iterator[None]:
                 f"The disk that holds {path} is full. Nothing that was finished is lost: make room, then run the same "
                 "command again."
             ) from exc
-        if exc.errno in _REFUSED or exc.errno == errno.ENOTDIR:
-            raise RunFolderError(
-                f"The run folder must be writable, but {exc.filename or path} is not ({exc.strerror}): name another "
-                "in [run] out, or change its permissions."
-            ) from exc
+        if exc.errno in _REFUSED and _concerns(exc, path):
+            raise _not_writable(exc, path) from exc
         raise
+
+
+def _concerns(exc: OSError, path: Path) -> bool:
+    """Tell whether an error is about a run folder, and not about some file of the user's code."""
+    if not isinstance(exc.filename, str):
+        return exc.filename is None
+    place, named = path.absolute(), Path(exc.filename).absolute()
+    return named.is_relative_to(place) or place.is_relative_to(named)
+
+
+def _not_writable(exc: OSError, path: Path) -> RunFolderError:
+    return RunFolderError(
+        f"The run folder must be writable, but {exc.filename or path} is not ({exc.strerror}): name another in [run] "
+        "out, or change its permissions."
+    )
+
+
+def make_folder(path: Path) -> None:
+    """Make a run folder where there is none.
+
+    Raises:
+        RunFolderError: It cannot be had: a file is in the way, a link leads nowhere, or writing is not allowed.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        if exc.errno in _FULL:
+            raise
+        raise _not_writable(exc, path) from exc
 
 
 @contextmanager
 def _locked(folder: RunFolder) -> Iterator[None]:
-    folder.path.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.path)
     with folder.file(LOCK_FILE).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -115,9 +148,9 @@ def _locked(folder: RunFolder) -> Iterator[None]:
 
 def stage_seconds(folder: RunFolder, seconds: Mapping[str, float] | None = None) -> dict[str, float]:
     """Return how long each finished stage took, after adding `seconds` to them."""
-    known: dict[str, float] = folder.read_json("stages.json") or {}
+    known: dict[str, float] = folder.read_json(STAGES_FILE) or {}
     if seconds:
         for name, value in seconds.items():
             known[name] = known.get(name, 0.0) + value
-        folder.write_json("stages.json", known)
+        folder.write_json(STAGES_FILE, known)
     return known

@@ -12,6 +12,7 @@ from hwprofiles import PROTOCOLS, Interval, Runtime, verify_protocol
 from latency_tables import Store
 
 from ..config import RunConfig, load_model
+from ..errors import ModelError
 from ..graph import comb
 from ..space import WidthKnob
 from ..tasks import load_task
@@ -99,7 +100,7 @@ def plan(config: RunConfig, runtime: Runtime | None = None) -> Plan:
         row = bench.row(table, bench.smallest())
     reference = table.reference
     if reference is None:
-        raise ValueError(f"The runtime could not run the unpruned network: {dict(table.failed)}")
+        raise ModelError(f"The runtime must run the unpruned network, but: {'; '.join(table.failed.values())}")
     budget = config.budget.latency
     networks = len(bench.design(config.search.table_networks))
     timing = networks * (PROTOCOLS["table"].time_limit_s + TURNS_S)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from hwprofiles import Interval, Runtime, format_percent, format_seconds
+from hwprofiles import Interval, LatheError, Runtime, format_percent, format_seconds
 from latency_tables import LatencyTable, Predictor, Store
 
 from ..config import RunConfig, load_model
 from ..deploy import structure_digest
 from ..errors import DataError, ModelError
 from ..graph import Blueprint, Candidate, comb
+from ..graph.trace import user_line
 from ..importance import score
 from ..surgery import GRAPH_FILE, MODEL_FILE
 from ..tasks import Task, load_task
@@ -45,10 +48,12 @@ class Outcome:
 
     Attributes:
         report: The content of report.json.
+        bundle: Folder of the bundle. It is not part of the report, so that a bundle can be moved.
         fresh: Whether this call did any work, or found the run complete.
     """
 
     report: dict[str, Any]
+    bundle: Path
     fresh: bool
 
 
@@ -68,12 +73,11 @@ def execute(config: RunConfig, *, progress: Progress | None = None, runtime: Run
         stored = folder.read_json(f"{BUNDLE}/{REPORT_FILE}")
         if stored is not None and stored["verdict"] != "unstable":
             progress.note(f"This run is complete; its bundle is in {folder.file(BUNDLE)}.")
-            return Outcome(stored, fresh=False)
+            return Outcome(stored, folder.file(BUNDLE), fresh=False)
         report = _Run(config, folder, progress, runtime).report()
         report["wall_s"] = sum(stage_seconds(folder).values())
-        report["bundle"] = str(folder.file(BUNDLE))
         folder.write_json(f"{BUNDLE}/{REPORT_FILE}", report)
-        return Outcome(report, fresh=True)
+        return Outcome(report, folder.file(BUNDLE), fresh=True)
 
 
 class _Run:
@@ -257,23 +261,38 @@ def _alarm(limit_s: float | None) -> Callable[[], bool]:
 
 
 def check_task(model: nn.Module, task: Task, example: tuple[torch.Tensor, ...]) -> None:
-    """Check that network and task fit, before anything that takes long."""
-    inputs, targets = next(iter(task.val_batches()))
+    """Check that network and task fit, before anything that takes long.
+
+    Raises:
+        DataError: There is no held-out batch, the task does not take the network's outputs, or the unpruned network's
+            loss is not a number.
+    """
+    batch = next(iter(task.val_batches()), None)
+    if batch is None:
+        raise DataError("A task needs at least one held-out batch, but there was none.")
+    inputs, targets = batch
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            outputs = model(inputs[:2])
-        task.metric(outputs, targets[:2])
-        task.loss(outputs, targets[:2])
-    except (RuntimeError, IndexError, ValueError, TypeError) as exc:
+            outputs = model(inputs)
+            task.metric(outputs, targets)
+            loss = float(task.loss(outputs, targets))
+    except LatheError:
+        raise
+    except Exception as exc:
         raise DataError(
             f"The task must take the network's outputs, but on the first held-out batch (inputs of shape "
             f"{list(inputs.shape[1:])}, network made for {[list(x.shape[1:]) for x in example]}) it raised "
-            f"{type(exc).__name__}: {exc}"
+            f"{type(exc).__name__}: {exc}{user_line(exc)}. Correct `input` in [model], the network or the task."
         ) from exc
     finally:
         model.train(was_training)
+    if not math.isfinite(loss):
+        raise DataError(
+            f"The unpruned network's loss must be a number, but on the first held-out batch it is {loss:g}: look for "
+            "values that are not numbers in the weights, the data or the task's loss."
+        )
 
 
 def _digest(blueprint: Blueprint) -> str:

@@ -11,6 +11,7 @@ import copy
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +22,9 @@ from ..errors import ModelError
 from .module import copy_graph
 
 _ASSERTIONS = frozenset({"_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size"})
+_LIBRARIES = tuple(f"{Path(file).parent}/" for file in (torch.__file__, Path(__file__).parent))
+"""Folders of torch and of Lathe: a line in them is not the user's."""
+
 _MAYBE_ALIAS = frozenset({"dropout", "feature_dropout", "alpha_dropout"})
 
 
@@ -94,7 +98,7 @@ def _check_runs(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
         ]
         raise ModelError(
             f"The model must run on its example input, but with inputs of shape {shapes} (without the batch) it raised "
-            f"{type(exc).__name__}: {_first_line(exc)}{_user_line(exc)}. Check `input` in [model]."
+            f"{type(exc).__name__}: {_first_line(exc)}{user_line(exc)}. Check `input` in [model]."
         ) from exc
 
 
@@ -111,7 +115,7 @@ def _export(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
         except Exception as exc:
             raise ModelError(
                 f"A model must export with torch.export, but {type(model).__name__} does not: {type(exc).__name__}: "
-                f"{_first_line(exc)}{_user_line(exc)}. Data-dependent control flow has to become tensor operations."
+                f"{_first_line(exc)}{user_line(exc)}. Data-dependent control flow has to become tensor operations."
             ) from exc
 
 
@@ -124,7 +128,7 @@ def _first_line(exc: BaseException) -> str:
     return lines[0] if lines else type(exc).__name__
 
 
-def _user_line(exc: BaseException) -> str:
+def user_line(exc: BaseException) -> str:
     """Return where in the user's own code an exception came up, as " (at file:line: code)"."""
     frames = [f for f in traceback.extract_tb(exc.__traceback__) if not _is_ours(f.filename)]
     if not frames:
@@ -134,7 +138,7 @@ def _user_line(exc: BaseException) -> str:
 
 
 def _is_ours(filename: str) -> bool:
-    return filename.startswith("<") or "/torch/" in filename or filename == __file__
+    return filename.startswith(("<", *_LIBRARIES))
 
 
 # ---- making the graph functional -------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,15 @@ from hwprofiles import Quantity, Runtime, Target, get_runtime
 
 from ..config import RunConfig
 from ..deploy import BASELINE, SUBNET, Verification, verify
-from ..engine import BUNDLE, REPORT_FILE, Outcome, Progress, execute
+from ..engine import BUNDLE, REPORT_FILE, Outcome, Progress, execute, translated
 from ..errors import BundleError
 from .markdown import render_markdown
 from .page import render_page
 
 PAGES = {"report.html": render_page, "report.md": render_markdown}
 """File -> what writes it from the content of report.json."""
+
+_NEEDED = ("verdict", "target", "budget", "budget_s", "latency_s", "parameters")
 
 FILES = {BASELINE: "baseline.onnx", SUBNET: "model.onnx"}
 
@@ -56,7 +59,16 @@ class Bundle:
                 "that came to its end."
             ) from exc
         except ValueError as exc:
-            raise BundleError(f"{folder / REPORT_FILE} must hold JSON, but reading failed: {exc}") from exc
+            raise BundleError(
+                f"{folder / REPORT_FILE} must hold JSON, but reading failed ({exc}): restore it, or run the config "
+                "again."
+            ) from exc
+        missing = [key for key in _NEEDED if key not in report]
+        if missing:
+            raise BundleError(
+                f"{folder / REPORT_FILE} must hold a report as a run writes it, but it lacks {', '.join(missing)}: "
+                "restore it, or run the config again."
+            )
         return cls(folder, report)
 
     def files(self) -> dict[str, Path]:
@@ -85,23 +97,40 @@ class Bundle:
     @property
     def target(self) -> Target:
         """What the bundle was made for."""
-        return Target.parse(self.report["target"])
+        with self._reading():
+            return Target.parse(self.report["target"])
 
     @property
     def budget(self) -> Quantity:
         """What it was made to meet."""
-        return Quantity(self.report["budget"]["value"], self.report["budget"]["kind"])
+        with self._reading():
+            return Quantity(self.report["budget"]["value"], self.report["budget"]["kind"])
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (KeyError, TypeError, ValueError) as exc:
+            raise BundleError(
+                f"{self.path / REPORT_FILE} must hold a report as a run writes it, but reading it raised "
+                f"{type(exc).__name__}: {exc}: restore it, or run the config again."
+            ) from exc
 
     def write_pages(self) -> list[Path]:
-        """Write the pages from report.json; return their paths."""
-        written = []
-        for name, render in PAGES.items():
-            path = self.path / name
-            temporary = path.with_name(name + ".part")
-            temporary.write_text(render(self.report), encoding="utf-8")
-            temporary.replace(path)
-            written.append(path)
-        return written
+        """Write the pages from report.json; return their paths.
+
+        Raises:
+            BundleError: The report is not one of a run's.
+            RunFolderError: The bundle cannot be written, or the disk is full.
+        """
+        with self._reading():
+            pages = {self.path / name: render(self.report) for name, render in PAGES.items()}
+        with translated(self.path):
+            for path, text in pages.items():
+                temporary = path.with_name(path.name + ".part")
+                temporary.write_text(text, encoding="utf-8")
+                temporary.replace(path)
+        return list(pages)
 
     def verify(
         self,
@@ -148,5 +177,5 @@ def run(config: RunConfig, *, progress: Progress | None = None, runtime: Runtime
         LatheError: What the user can act on; see `search.errors`.
     """
     outcome = execute(config, progress=progress, runtime=runtime)
-    Bundle.open(config.run.out).write_pages()
+    Bundle.open(outcome.bundle).write_pages()
     return outcome

@@ -1,13 +1,18 @@
 """A subnet on disk: `graph.json` and `model.safetensors`, read without running anything but listed operators.
 
+A graph that is read becomes Python source, and torch's reader of nested structures imports what they name. So every
+name in the file has to be a plain one, and every structure made of plain containers, before either sees them.
+
 Format history of graph.json: 1 (2026-11): nodes, inputs, outputs, ties.
 """
 
 from __future__ import annotations
 
 import json
+import keyword
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -51,6 +56,12 @@ PYTHON_OPERATORS: dict[str, Callable[..., Any]] = {
 REFUSED = frozenset({"from_file", "save", "_print"})
 """ATen operators that reach outside the process's memory: never stored, never read."""
 
+CONTAINERS = frozenset({"builtins.dict", "builtins.list", "builtins.tuple", "collections.OrderedDict"})
+"""Structures that inputs and outputs may have."""
+
+_PATH = re.compile(r'[^"\\\x00-\x1f\x7f]+')
+"""Names of tensors: what can stand between quotes in Python source."""
+
 _TORCH_VALUES: dict[str, type] = {
     "dtype": torch.dtype,
     "layout": torch.layout,
@@ -83,6 +94,7 @@ def to_bytes(subnet: Subnet) -> dict[str, bytes]:
         "ties": ties,
         "nodes": [_node_to_json(node) for node in subnet.graph.nodes],
     }
+    _check_names(document, tensors)
     return {GRAPH_FILE: json.dumps(document, indent=1).encode(), MODEL_FILE: save(tensors)}
 
 
@@ -97,10 +109,23 @@ def from_bytes(graph: bytes, model: bytes) -> Subnet:
         tensors = load(model)
     except (ValueError, SafetensorError) as exc:
         raise BundleError(
-            f"A bundle's graph is JSON and its weights are safetensors, but reading failed: {exc}"
+            f"A bundle's graph is JSON and its weights are safetensors, but reading failed ({exc}): restore the file, "
+            "or run the config again."
         ) from exc
-    if document.get("format") != GRAPH_FORMAT:
-        raise BundleError(f"This version reads graph format {GRAPH_FORMAT}, but got {document.get('format')!r}.")
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != GRAPH_FORMAT:
+        raise BundleError(f"This version reads graph format {GRAPH_FORMAT}, but got {found!r}: use the one it is of.")
+    try:
+        _check_names(document, tensors)
+        return _subnet(document, tensors)
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, SyntaxError) as exc:
+        raise BundleError(
+            f"A bundle's graph is made of known nodes whose tensors are stored beside it, but reading it raised "
+            f"{type(exc).__name__}: {exc}: restore both files, or run the config again."
+        ) from exc
+
+
+def _subnet(document: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> Subnet:
     root, made = nn.Module(), dict[str, Any]()
     for name, value in tensors.items():
         made[name] = value if name in document["buffers"] else nn.Parameter(value, value.is_floating_point())
@@ -123,6 +148,53 @@ def load_subnet(folder: Path) -> Subnet:
         raise BundleError(
             f"A bundle holds {GRAPH_FILE} and {MODEL_FILE}, but reading {exc.filename} failed: {exc.strerror}."
         ) from exc
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+
+def _check_names(document: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
+    """Refuse names that could be read as code, and structures that could bring some.
+
+    Raises:
+        BundleError: There is one.
+    """
+    stored, inputs = {*tensors, *document["ties"]}, document["inputs"]
+    for entry in document["nodes"]:
+        _check_plain("nodes and arguments", entry["name"], *entry["kwargs"])
+        if entry["op"] == "placeholder":
+            _check_plain("inputs", entry["target"])
+        if entry["op"] == "get_attr" and (entry["target"] not in stored or not _PATH.fullmatch(entry["target"])):
+            raise BundleError(
+                f"A stored graph reads tensors that are stored beside it, under plain names, but it names "
+                f"{entry['target']!r}."
+            )
+    if inputs is not None:
+        _check_plain("inputs", *inputs["names"])
+    for spec in (None if inputs is None else inputs["spec"], document["outputs"]):
+        if spec is not None:
+            _check_structure(spec)
+
+
+def _check_plain(what: str, *names: str) -> None:
+    for name in names:
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise BundleError(f"The names of {what} in a stored graph are plain identifiers, but got {name!r}.")
+
+
+def _check_structure(spec: str) -> None:
+    """Check a serialised tree of torch's: [protocol, {type, context, children_spec}]."""
+    pending = [json.loads(spec)[1]]
+    while pending:
+        entry = pending.pop()
+        pending += entry["children_spec"]
+        keys = None if entry["context"] is None else json.loads(entry["context"])
+        plain = keys is None or (isinstance(keys, list) and all(isinstance(key, str | int) for key in keys))
+        if entry["type"] is not None and (entry["type"] not in CONTAINERS or not plain):
+            raise BundleError(
+                f"Inputs and outputs of a stored graph are tensors in {', '.join(sorted(CONTAINERS))}, but one is of "
+                f"{entry['type']!r} with {entry['context']!r}."
+            )
 
 
 # ---- nodes -----------------------------------------------------------------------------------------------------------

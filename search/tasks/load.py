@@ -24,8 +24,9 @@ def load_task(config: RunConfig) -> Task:
         DataError: The data cannot be read, or a label, size or column of them is wrong.
     """
     if config.task.own:
-        task = load_function(config.task.kind, config.task.folder, DataError)()
-        return task if isinstance(task, Task) else OwnTask(task, config.task.kind)
+        make_task = load_function(config.task.kind, config.task.folder, DataError)
+        task = make_task()
+        return task if isinstance(task, Task) else OwnTask(task, config.task.kind, make_task.translating)
     return TASKS[config.task.kind](config)
 
 

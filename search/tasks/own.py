@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from torch import Tensor
@@ -33,12 +34,15 @@ class OwnTask(Task):
     Args:
         task: The user's object.
         source: How the config names its function, for messages.
+        calling: Turns what the user's code raises into an error that names their line.
 
     Raises:
         DataError: It lacks something; the message lists all that it lacks.
     """
 
-    def __init__(self, task: Any, source: str) -> None:
+    def __init__(
+        self, task: Any, source: str, calling: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
         absent = [name for name in REQUIRED if not hasattr(task, name)]
         odd = [
             name
@@ -55,6 +59,8 @@ class OwnTask(Task):
                 "it, or start from `search.tasks.Task`."
             )
         self._task = task
+        self._source = source
+        self._calling = calling
         self._steps: int | None = None
 
     @property
@@ -69,40 +75,58 @@ class OwnTask(Task):
         if given is not None:
             return int(given() if callable(given) else given)
         if self._steps is None:
-            self._steps = sum(1 for _ in self._task.train_batches(0, 0))
+            self._steps = sum(1 for _ in self.train_batches(0, 0))
         return self._steps
 
     def train_batches(self, epoch: int, seed: int) -> Iterator[Batch]:
         """Yield the user's training batches."""
-        return iter(self._task.train_batches(epoch, seed))
+        return self._batches(lambda: self._task.train_batches(epoch, seed))
 
     def val_batches(self) -> Iterator[Batch]:
         """Yield the user's held-out batches."""
-        return iter(self._task.val_batches())
+        return self._batches(self._task.val_batches)
 
     def calibration(self) -> Tensor:
         """Return the user's calibration inputs."""
-        inputs: Tensor = self._task.calibration()
+        with self._calling():
+            inputs: Tensor = self._task.calibration()
         return inputs
 
     def loss(self, outputs: Any, targets: Any) -> Tensor:
         """Return the user's loss."""
-        value: Tensor = self._task.loss(outputs, targets)
+        with self._calling():
+            value: Tensor = self._task.loss(outputs, targets)
         return value
 
     def distillation(self, student: Any, teacher: Any, temperature: float) -> Tensor:
         """Return the user's distillation loss, or `soft_loss`."""
-        value: Tensor = getattr(self._task, "distillation", soft_loss)(student, teacher, temperature)
+        with self._calling():
+            value: Tensor = getattr(self._task, "distillation", soft_loss)(student, teacher, temperature)
         return value
 
     def divergence(self, student: Any, teacher: Any) -> float:
         """Return the user's divergence, or `soft_divergence`."""
-        return float(getattr(self._task, "divergence", soft_divergence)(student, teacher))
+        with self._calling():
+            return float(getattr(self._task, "divergence", soft_divergence)(student, teacher))
 
     def metric(self, outputs: Any, targets: Any) -> Score:
         """Return the user's score."""
-        score: Score = self._task.metric(outputs, targets)
+        with self._calling():
+            score: Score = self._task.metric(outputs, targets)
         return score
+
+    def _batches(self, begin: Callable[[], Iterable[Any]]) -> Iterator[Batch]:
+        with self._calling():
+            batches = iter(begin())
+        while True:
+            with self._calling():
+                batch = next(batches, None)
+            if batch is None:
+                return
+            if not isinstance(batch, tuple | list) or len(batch) != 2:
+                found = f"{len(batch)} parts" if isinstance(batch, tuple | list) else f"a {type(batch).__name__}"
+                raise DataError(f"A batch is a pair (inputs, targets), but one of {self._source!r} is {found}.")
+            yield batch[0], batch[1]
 
 
 def _join(name: str) -> str:
