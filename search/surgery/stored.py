@@ -99,8 +99,19 @@ def from_bytes(graph: bytes, model: bytes) -> Subnet:
         raise BundleError(
             f"A bundle's graph is JSON and its weights are safetensors, but reading failed: {exc}"
         ) from exc
-    if document.get("format") != GRAPH_FORMAT:
-        raise BundleError(f"This version reads graph format {GRAPH_FORMAT}, but got {document.get('format')!r}.")
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != GRAPH_FORMAT:
+        raise BundleError(f"This version reads graph format {GRAPH_FORMAT}, but got {found!r}.")
+    try:
+        return _assembled(document, tensors)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as exc:
+        raise BundleError(
+            f"A stored graph reads from top to bottom and names tensors that are there, but this one is damaged "
+            f"({type(exc).__name__}: {exc}): take the bundle's files from a copy."
+        ) from exc
+
+
+def _assembled(document: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> Subnet:
     root, made = nn.Module(), dict[str, Any]()
     for name, value in tensors.items():
         made[name] = value if name in document["buffers"] else nn.Parameter(value, value.is_floating_point())
