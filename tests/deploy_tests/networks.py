@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -52,7 +54,8 @@ class Tower(nn.Module):
 
 def blueprint_of(name: str) -> Blueprint:
     torch.manual_seed(0)
-    network = {"residual": residual, "grouped": Grouped, "tower": Tower}[name]()
+    makers: dict[str, Callable[[], nn.Module]] = {"residual": residual, "grouped": Grouped, "tower": Tower}
+    network = makers[name]()
     with torch.no_grad():
         # Exporters write equal constants once, such as the scales of norms that were never trained.
         for value in network.state_dict().values():

@@ -110,7 +110,8 @@ def test_a_module_without_an_example_is_refused(tmp_path: Path) -> None:
 
 class Unwritable(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.linalg.eigvals(x).abs()
+        out: torch.Tensor = torch.linalg.eigvals(x).abs()
+        return out
 
 
 def test_what_onnx_cannot_express_is_named_and_nothing_is_written(tmp_path: Path) -> None:

@@ -25,7 +25,6 @@ from .small import config_of, journal, main
 ROOT = Path(__file__).parents[2]
 
 
-
 def whole_lines(path: Path) -> bytes:
     """Return what of a journal is safe: its whole lines."""
     data = path.read_bytes() if path.exists() else b""

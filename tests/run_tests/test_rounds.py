@@ -14,6 +14,7 @@ import pytest
 
 from hwprofiles import Counters, NullRuntime, Quantity, Session, Target
 from latency_tables import LatencyTable
+from search import deploy
 from search.engine import finish as finish_module
 from search.engine.bench import Bench
 from search.engine.rounds import MOST_ROUNDS
@@ -64,7 +65,7 @@ def slow_finalists(monkeypatch: pytest.MonkeyPatch, runtime: Fickle, penalties: 
 
 
 def slow_verification(monkeypatch: pytest.MonkeyPatch, runtime: Fickle, penalty: float) -> None:
-    verify = finish_module.verify
+    verify = deploy.verify
 
     def verify_slowly(*args: Any, **options: Any) -> Any:
         runtime.penalty = penalty
@@ -96,9 +97,7 @@ def check_bundle(out: Path, report: Report) -> None:
     ).read_bytes()
 
 
-def test_a_finalist_over_the_budget_lowers_the_aim(
-    out: Path, monkeypatch: pytest.MonkeyPatch, fickle: Fickle
-) -> None:
+def test_a_finalist_over_the_budget_lowers_the_aim(out: Path, monkeypatch: pytest.MonkeyPatch, fickle: Fickle) -> None:
     finalists = slow_finalists(monkeypatch, fickle, [1.5])
     report = run(config_of(out), runtime=fickle).report
     assert report["verdict"] == "met"

@@ -75,7 +75,8 @@ class Literal(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.conv(x).to(torch.float64).contiguous(memory_format=torch.channels_last)
         y = y.clamp(min=float("-inf"), max=2.5) + torch.ones(4, 1, 1, dtype=torch.float64, device="cpu")
-        return y.to(torch.float32)
+        out: torch.Tensor = y.to(torch.float32)
+        return out
 
 
 @pytest.mark.parametrize("seed", range(4))
