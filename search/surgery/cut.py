@@ -39,9 +39,12 @@ def cut(blueprint: Blueprint, selection: Selection) -> Subnet:
 def _remove_blocks(blueprint: Blueprint, selection: Selection, nodes: Mapping[fx.Node, fx.Node]) -> None:
     by_name = {old.name: new for old, new in nodes.items()}
     removed = selection.candidate.removed
-    for block in blueprint.blocks:
-        if block.name in removed:
-            by_name[block.addition].replace_all_uses_with(by_name[block.stays])
+    detour = {block.addition: block.stays for block in blueprint.blocks if block.name in removed}
+    for addition, stays in detour.items():
+        # What stays may itself be the addition of a removed block, where blocks follow each other directly.
+        while stays in detour:
+            stays = detour[stays]
+        by_name[addition].replace_all_uses_with(by_name[stays])
 
 
 def _write_literals(blueprint: Blueprint, selection: Selection, nodes: Mapping[fx.Node, fx.Node]) -> None:

@@ -72,8 +72,9 @@ def journal(out: Path) -> list[dict[str, Any]]:
 def main(out: str) -> None:
     """Do the run in a folder, or go on with it; say when the imports are done and the work begins."""
     torch.set_num_threads(1)
-    print("begin", flush=True)
-    print(run(config_of(Path(out))).report["verdict"])
+    sys.stdout.write("begin\n")
+    sys.stdout.flush()
+    sys.stdout.write(f"{run(config_of(Path(out))).report['verdict']}\n")
 
 
 if __name__ == "__main__":

@@ -136,7 +136,9 @@ def test_kills_from_one_stored_table_time_no_network_again(tmp_path: Path, finis
 def kill_when(out: Path, reached: Callable[[], bool]) -> bool:
     """Run in a forked process, kill it once something is on the disk, and say whether it was still at work."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"{__package__}.small"])
+    # What a run imports as it goes, so that each fork starts with it.
+    late = ["torch._dynamo", "torch.onnx._internal.exporter._core", "onnxscript", "sklearn.datasets"]
+    context.set_forkserver_preload([f"{__package__}.small", *late])
     process: BaseProcess = context.Process(target=main, args=(str(out),))
     process.start()
     while process.is_alive() and not reached():

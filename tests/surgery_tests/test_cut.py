@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from search.graph import Candidate, Selection, comb, full, sample, uniform
+from search.graph import Candidate, Selection, assemble, comb, full, sample, uniform
 from search.importance import score, select
 from search.surgery import Subnet, cut
+from tests.deploy_tests.networks import Tower
 from tests.networks import EXAMPLE, Residual, residual
 
 
@@ -141,3 +142,16 @@ def test_candidates_of_another_network_are_refused() -> None:
         blueprint.check(wide)
     with pytest.raises(ValueError, match="distinct units"):
         Selection(whole, {n: [[0] * w] for n, w in whole.dims.items()})
+
+
+@pytest.mark.parametrize("gone", [(0, 1), (1, 2), (1, 2, 3), (0, 2), (0, 1, 2, 3)])
+def test_blocks_that_follow_each_other_directly_go_together(gone: tuple[int, ...]) -> None:
+    """Without an activation between them, the path that stays of one is the addition of the one before."""
+    torch.manual_seed(0)
+    tower, x = Tower().eval(), torch.randn(2, 3, 16, 16)
+    blueprint = comb(tower, EXAMPLE)
+    candidate = assemble(blueprint, dict(full(blueprint).dims), [blueprint.blocks[i].name for i in gone])
+    subnet = cut(blueprint, select(blueprint, candidate))
+    tower.blocks = torch.nn.ModuleList(block for i, block in enumerate(tower.blocks) if i not in gone)
+    assert same(subnet(x), tower(x))
+    assert sum(p.numel() for p in subnet.parameters()) == sum(p.numel() for p in tower.parameters())

@@ -1,0 +1,132 @@
+"""The space of a blueprint costs what the table says, and offers the widths that the runtime likes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwprofiles import NullRuntime, Target
+from latency_tables import Predictor, Store, UnitKey
+from search.deploy import OnnxSlicer
+from search.engine.bench import Bench
+from search.graph import Blueprint, Candidate, assemble, full
+from search.graph.keys import unit_specs, units
+from search.space import SearchSpace, thinned, width_levels
+from tests.deploy_tests.networks import blueprint_of
+
+Prepared = tuple[Blueprint, Predictor, SearchSpace, OnnxSlicer]
+
+
+@pytest.fixture(scope="module", params=["residual", "tower"])
+def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    blueprint = blueprint_of(request.param)
+    store = Store(tmp_path_factory.mktemp("table") / "table.jsonl")
+    bench = Bench.open(blueprint, Target("null"), store, 0, NullRuntime())
+    predictor = bench.predictor(bench.fill(bench.design(12)))
+    return blueprint, predictor, bench.space(predictor), bench.slicer
+
+
+def draws(blueprint: Blueprint, space: SearchSpace, count: int, removal: float) -> list[Candidate]:
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(count):
+        removed = [block.name for block in blueprint.blocks if rng.random() < removal]
+        found.append(assemble(blueprint, {k.dim: int(rng.choice(k.levels)) for k in space.widths}, removed))
+    return found
+
+
+@pytest.mark.parametrize("removal", [0.0, 0.5, 1.0])
+def test_the_space_costs_what_the_predictor_says(prepared: Prepared, removal: float) -> None:
+    blueprint, predictor, space, _ = prepared
+    for candidate in [full(blueprint), *draws(blueprint, space, 30, removal)]:
+        expected = predictor.estimate(list(units(blueprint, candidate).values())).seconds
+        assert space.latency_of(candidate) == pytest.approx(expected, rel=1e-9)
+
+
+def test_what_is_predicted_is_near_the_law(prepared: Prepared) -> None:
+    blueprint, _, space, slicer = prepared
+    law = NullRuntime().law
+    errors = [
+        space.latency_of(candidate) / sum(law.seconds(slicer.slice(candidate)).values()) - 1
+        for candidate in draws(blueprint, space, 12, 0.3)
+    ]
+    assert np.abs(errors).mean() < 0.1
+
+
+def test_each_unit_is_priced_at_each_width(prepared: Prepared) -> None:
+    blueprint, predictor, space, _ = prepared
+    levels = {knob.dim: knob.levels for knob in space.widths}
+    assert [unit.name for unit in space.units] == [spec.name for spec in unit_specs(blueprint)]
+    whole = units(blueprint, full(blueprint))
+    for unit in space.units:
+        key = whole[unit.name]
+        shape = tuple(1 if dim is None else len(levels[dim]) for dim in (unit.row, unit.column))
+        assert unit.seconds.shape == shape
+        assert unit.seconds[-1, -1] == pytest.approx(predictor.cell(key)[0])
+        least_in = key.widths[0] if unit.column is None else levels[unit.column][0]
+        corner = UnitKey(key.family, (least_in, key.widths[1]))
+        # A head that reads a flattened map has a multiple of its dim's width.
+        if key.widths[0] in (least_in, levels.get(unit.column or "", (0,))[-1]):
+            assert unit.seconds[-1, 0] == pytest.approx(predictor.cell(corner)[0])
+
+
+def test_units_go_with_their_blocks(prepared: Prepared) -> None:
+    blueprint, _, space, _ = prepared
+    for block in blueprint.blocks:
+        alone = assemble(blueprint, dict(full(blueprint).dims), [block.name])
+        gone = set(units(blueprint, full(blueprint))) - set(units(blueprint, alone))
+        assert gone == {unit.name for unit in space.units if block.name in unit.blocks}
+        assert gone, "a block that takes no unit along would be free"
+        assert space.hidden([block.name]) == blueprint.hidden([block.name])
+    every = [block.name for block in blueprint.blocks]
+    assert space.hidden(every) == blueprint.hidden(every)
+
+
+# ---- widths on offer -------------------------------------------------------------------------------------------------
+
+sizes, quanta, mosts = st.integers(1, 4096), st.integers(1, 64), st.integers(2, 40)
+
+
+@given(sizes, quanta, mosts)
+def test_widths_on_offer_are_multiples_of_the_quantum_up_to_the_size(size: int, quantum: int, most: int) -> None:
+    levels = width_levels(size, quantum, most)
+    assert levels[-1] == size
+    assert 1 <= len(levels) <= most
+    assert list(levels) == sorted(set(levels))
+    assert all(width % quantum == 0 and 0 < width < size for width in levels[:-1])
+    steps = {b - a for a, b in zip(levels, levels[1:-1], strict=False)}
+    assert len(steps) <= 1, "evenly spaced, but for the full size"
+    assert (len(levels) == 1) == (size <= quantum)
+    if -(-size // quantum) <= most:
+        assert len(levels) == -(-size // quantum), "nothing is left out where all fit"
+
+
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=60, unique=True), st.integers(2, 20))
+def test_thinned_levels_keep_both_ends(widths: list[int], most: int) -> None:
+    levels = tuple(sorted(widths))
+    few = thinned(levels, most)
+    assert len(few) == min(most, len(levels))
+    assert list(few) == sorted(set(few))
+    assert set(few) <= set(levels)
+    assert {few[0], few[-1]} == {levels[0], levels[-1]}
+    gaps = np.diff([levels.index(width) for width in few])
+    assert gaps.size == 0 or gaps.max() - gaps.min() <= 1
+
+
+@pytest.mark.parametrize(("size", "quantum", "most"), [(0, 8, 16), (8, 0, 16), (8, 8, 1)])
+def test_senseless_widths_are_refused(size: int, quantum: int, most: int) -> None:
+    with pytest.raises(ValueError, match="must hold"):
+        width_levels(size, quantum, most)
+
+
+def test_the_table_lies_where_it_was_asked_to(tmp_path: Path) -> None:
+    store = Store(tmp_path / "table.jsonl")
+    bench = Bench.open(blueprint_of("grouped"), Target("null"), store, 0, NullRuntime())
+    table = bench.fill([bench.smallest()])
+    assert [row.origin for row in table.rows] == ["baseline", "level"]
+    assert bench.row(table, bench.smallest()) == table.rows[1]
+    assert bench.row(table, full(bench.blueprint)) == table.rows[0]

@@ -1,0 +1,91 @@
+"""A run folder belongs to one run, is worked on by one process, and holds whole files."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from search.config import RunSettings, SearchConfig
+from search.engine.folder import IDENTITY_FILE, RunFolder, open_folder, stage_seconds, translated
+from search.errors import RunFolderError
+from tests.run_tests.small import config_of
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write("deep/er/file", b"old")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunFolderError, match="is full"), translated(tmp_path):
+        folder.write("deep/er/file", b"new")
+    assert folder.file("deep/er/file").read_bytes() == b"old"
+    monkeypatch.undo()
+    assert folder.write("deep/er/file", b"new").read_bytes() == b"new"
+    assert [path.name for path in folder.file("deep/er").iterdir()] == ["file"]
+
+
+def test_json_comes_back_and_damage_is_named(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert folder.read_json("x.json") is None
+    value = {"a": [1, 2.5, None], "b": "text"}
+    folder.write_json("x.json", value)
+    assert folder.read_json("x.json") == value
+    folder.file("x.json").write_text('{"a": [1,')
+    with pytest.raises(RunFolderError, match=r"x\.json must hold JSON"):
+        folder.read_json("x.json")
+    with pytest.raises(ValueError, match="JSON"):
+        folder.write_json("y.json", float("nan"))
+    assert not folder.file("y.json").exists()
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    config = config_of(tmp_path / "run")
+    with open_folder(config), pytest.raises(RunFolderError, match="One process at a time"), open_folder(config):
+        pass
+    with open_folder(config):
+        pass
+
+
+def test_another_config_is_told_what_differs(tmp_path: Path) -> None:
+    config = config_of(tmp_path / "run")
+    with open_folder(config) as folder:
+        assert json.loads(folder.file(IDENTITY_FILE).read_text()) == config.identity()
+    before = (tmp_path / "run" / IDENTITY_FILE).read_bytes()
+    others = [
+        (replace(config, run=RunSettings(seed=7, out=config.run.out)), "seed"),
+        (replace(config, search=SearchConfig(trials=7, calibration=32, table_networks=10)), "trials"),
+    ]
+    for other, word in others:
+        with pytest.raises(RunFolderError, match=word), open_folder(other):
+            pass
+    assert (tmp_path / "run" / IDENTITY_FILE).read_bytes() == before
+    moved = replace(config, search=replace(config.search, time_limit_s=60.0))
+    with open_folder(moved):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="must be writable"), open_folder(config_of(tmp_path / "file" / "run")):
+        pass
+    for code, words in ((errno.EROFS, "must be writable"), (errno.EDQUOT, "is full")):
+        with pytest.raises(RunFolderError, match=words), translated(tmp_path):
+            raise OSError(code, os.strerror(code), str(tmp_path / "x"))
+    with pytest.raises(OSError, match="strange"), translated(tmp_path):
+        raise OSError(errno.EIO, "strange")
+
+
+def test_seconds_of_stages_add_up(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert stage_seconds(folder) == {}
+    stage_seconds(folder, {"table": 2.0})
+    stage_seconds(folder, {"table": 1.5, "search": 4.0})
+    assert stage_seconds(RunFolder(tmp_path)) == {"table": 3.5, "search": 4.0}
