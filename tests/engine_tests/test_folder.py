@@ -58,6 +58,7 @@ def test_another_config_is_told_what_differs(tmp_path: Path) -> None:
     config = config_of(tmp_path / "run")
     with open_folder(config) as folder:
         assert json.loads(folder.file(IDENTITY_FILE).read_text()) == config.identity()
+        folder.write("table.jsonl", b"work that is worth protecting")
     before = (tmp_path / "run" / IDENTITY_FILE).read_bytes()
     others = [
         (replace(config, run=RunSettings(seed=7, out=config.run.out)), "seed"),

@@ -21,8 +21,8 @@ from search.report import run
 
 from .small import config_of, journal
 
-CONTRACT = {"verdict", "budget_s", "latency_s", "ratio", "predicted_s", "accuracy", "parameters", "wall_s", "bundle"}
-CLOCKED = {"date", "wall_s", "bundle", "measurements", "finetune"}
+CONTRACT = {"verdict", "budget_s", "latency_s", "ratio", "predicted_s", "accuracy", "parameters", "wall_s"}
+CLOCKED = {"date", "wall_s", "measurements", "finetune"}
 """Keys of a report in which something may differ from run to run: times, dates, places."""
 
 
