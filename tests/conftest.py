@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 import torch
 from hypothesis import settings
 
@@ -14,3 +15,9 @@ settings.load_profile("repeatable")
 # Small networks gain nothing from more threads, and tests that run side by side lose much.
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def _keep_denormals() -> None:
+    """Undo what a runtime's session left behind: it makes its thread flush denormals, and Hypothesis draws some."""
+    torch.set_flush_denormal(False)

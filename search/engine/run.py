@@ -69,7 +69,7 @@ def execute(config: RunConfig, *, progress: Progress | None = None, runtime: Run
         LatheError: What the user can act on; see `search.errors`.
     """
     progress = progress or Silent()
-    with open_folder(config) as folder, translated(folder.path):
+    with open_folder(config) as folder, translated(folder.path), flushed_denormals():
         stored = folder.read_json(f"{BUNDLE}/{REPORT_FILE}")
         if stored is not None and stored["verdict"] != "unstable":
             progress.note(f"This run is complete; its bundle is in {folder.file(BUNDLE)}.")
@@ -78,6 +78,20 @@ def execute(config: RunConfig, *, progress: Progress | None = None, runtime: Run
         report["wall_s"] = sum(stage_seconds(folder).values())
         folder.write_json(f"{BUNDLE}/{REPORT_FILE}", report)
         return Outcome(report, folder.file(BUNDLE), fresh=True)
+
+
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Count denormal numbers as zero meanwhile.
+
+    Runtimes that flush them switch the whole thread over when they load a file. A resumed run may load none, and would
+    then train with other rounding than the run that was not stopped.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 class _Run:

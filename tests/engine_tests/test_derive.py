@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     blueprint = blueprint_of(request.param)
     store = Store(tmp_path_factory.mktemp("table") / "table.jsonl")
     bench = Bench.open(blueprint, Target("null"), store, 0, NullRuntime())
-    predictor = bench.predictor(bench.fill(bench.design(12)))
+    design = bench.design(12)
+    predictor = bench.predictor(bench.fill(design), design)
     return blueprint, predictor, bench.space(predictor), bench.slicer
 
 

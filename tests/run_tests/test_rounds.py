@@ -141,7 +141,7 @@ def forget_levels(monkeypatch: pytest.MonkeyPatch, out: Path) -> None:
 def test_finalists_that_get_slower_and_slower_end_in_an_honest_no(
     out: Path, monkeypatch: pytest.MonkeyPatch, fickle: Fickle
 ) -> None:
-    forget_the_smallest(monkeypatch)
+    keep_blocks_in_the_table(monkeypatch)
     forget_levels(monkeypatch, out)
     finalists = slow_finalists(monkeypatch, fickle, [2.5 * 2.0**k for k in range(MOST_ROUNDS + 1)])
     report = run(config_of(out), runtime=fickle).report
