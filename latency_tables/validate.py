@@ -108,6 +108,26 @@ class HeldOut:
         rank = math.ceil(exact) if level >= 0.5 else math.floor(exact)
         return float(ratios[min(max(rank, 1), self.n) - 1])
 
+    def near(self, seconds: float, factor: float = 1.3, least: int = 10) -> HeldOut:
+        """Return the networks predicted within a factor of some seconds: small ones err otherwise than large ones.
+
+        Args:
+            seconds: Where predictions will be used.
+            factor: How far from there, up and down.
+            least: Networks to return at least, the nearest ones where fewer are within the factor.
+        """
+        distance = np.abs(np.log(np.asarray(self.predicted_s) / seconds))
+        order = np.argsort(distance, kind="stable")
+        count = max(int(np.sum(distance <= math.log(factor))), min(least, self.n))
+        picked = sorted(int(i) for i in order[:count])
+        return HeldOut(
+            tuple(self.jobs[i] for i in picked),
+            tuple(self.measured_s[i] for i in picked),
+            tuple(self.predicted_s[i] for i in picked),
+            self.unpredicted,
+            self.kendall_tau_ceiling,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the figures that a table prints."""
         names = ("n", "mape", "bias", "within_5", "within_10", "kendall_tau", "kendall_tau_ceiling", "margin")

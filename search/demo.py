@@ -5,6 +5,7 @@ The network mixes dense residual blocks with depthwise ones, so that widths and 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,11 +25,12 @@ from .config import (
     SearchConfig,
     TaskConfig,
 )
+from .engine import RunFolder, stage_seconds, translated
 from .finetune import FitStep, fit
 from .tasks import load_task
 
 WEIGHTS = "baseline.safetensors"
-TRAINING_EPOCHS = 12.0
+TRAINING_EPOCHS = 8.0
 
 
 class Dense(nn.Module):
@@ -102,18 +104,28 @@ def demo_config(out: Path, seed: int) -> RunConfig:
         task=TaskConfig("digits", augment=False),
         targets=(Target("onnxruntime"),),
         budget=BudgetConfig(Quantity(0.5, "fraction")),
-        search=SearchConfig(trials=40, table_networks=32),
+        search=SearchConfig(trials=40, table_networks=48),
         finetune=FinetuneConfig(epochs=8.0, batch_size=64, settings=FinetuneSettings(lr=2e-3)),
         run=RunSettings(seed=seed, out=out),
     )
 
 
 def train_baseline(config: RunConfig, progress: Callable[[FitStep], None] | None = None) -> Path:
-    """Train the demo's network unless that was done, and return the file of its weights."""
+    """Train the demo's network unless that was done, and return the file of its weights.
+
+    Raises:
+        RunFolderError: The run folder cannot be written.
+    """
     path = config.run.out / WEIGHTS
-    if path.exists():
-        return path
+    if not path.exists():
+        with translated(config.run.out):
+            _train(config, path, progress)
+    return path
+
+
+def _train(config: RunConfig, path: Path, progress: Callable[[FitStep], None] | None) -> None:
     config.run.out.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
     torch.manual_seed(config.run.seed)
     model = make_net()
     fit(
@@ -128,4 +140,4 @@ def train_baseline(config: RunConfig, progress: Callable[[FitStep], None] | None
     temporary = path.with_name(path.name + ".part")
     temporary.write_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
     temporary.replace(path)
-    return path
+    stage_seconds(RunFolder(config.run.out), {"train": time.monotonic() - began})

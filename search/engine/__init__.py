@@ -2,6 +2,7 @@
 
 from .errors import CorruptStudyError, StudyBusyError, StudyError, StudyMismatchError
 from .exact import Solution, least_latency, solve, summed_loss
+from .folder import RunFolder, stage_seconds, translated
 from .front import pareto_front
 from .plan import Plan, plan
 from .progress import Progress, Silent
@@ -20,6 +21,7 @@ __all__ = [
     "Plan",
     "Progress",
     "Proposal",
+    "RunFolder",
     "Silent",
     "Solution",
     "StudyBusyError",
@@ -35,5 +37,7 @@ __all__ = [
     "propose",
     "run_study",
     "solve",
+    "stage_seconds",
     "summed_loss",
+    "translated",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,9 +10,15 @@ import numpy as np
 from hwprofiles import PROTOCOLS, HardwareProfile, Interval, Quantity, Runtime, Target, get_runtime, probe
 from latency_tables import LatencyTable, NetworkRow, Predictor, Store, build
 
-from ..deploy import OnnxSlicer, covering, job, smallest
+from ..deploy import REMOVAL, OnnxSlicer, covering, job, smallest
+from ..errors import ModelError
 from ..graph import Blueprint, Candidate, full
 from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs_of
+from ..surgery import Proof, permutation
+from .proposal import propose
+
+LEAST_DRAWN = 0.2
+"""Least proportion of a dim in the networks that refine a table."""
 
 SAFETY = 0.01
 """Fraction to stay below a budget beside the table's own margin: the verification's interval has a width too."""
@@ -32,6 +38,7 @@ class Bench:
         blocks: Block knobs.
         store: Journal of the table.
         seed: Of everything random in timing.
+        proof: The permutation proof of the combing.
     """
 
     blueprint: Blueprint
@@ -43,6 +50,7 @@ class Bench:
     blocks: tuple[BlockKnob, ...]
     store: Store
     seed: int
+    proof: Proof
 
     @classmethod
     def open(
@@ -53,13 +61,15 @@ class Bench:
         Raises:
             RuntimeUnavailableError: It cannot.
             ExportError: The network does not export to ONNX.
+            ModelError: The permutation proof fails: something that must be cut together came apart.
         """
         runtime = runtime or get_runtime(target.runtime)
         runtime.require(target)
         profile = probe()
         widths, blocks = knobs_of(blueprint, runtime.width_quantum(profile))
+        proof = prove(blueprint, seed)
         slicer = OnnxSlicer(blueprint, target.batch)
-        return cls(blueprint, runtime, target, profile, slicer, widths, blocks, store, seed)
+        return cls(blueprint, runtime, target, profile, slicer, widths, blocks, store, seed, proof)
 
     @property
     def quantum(self) -> int:
@@ -71,10 +81,25 @@ class Bench:
         return smallest(self.blueprint, self.widths)
 
     def design(self, networks: int) -> list[Candidate]:
-        """Return the subnets that the table is built from; the smallest one is the first."""
-        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1,)))
-        chosen = [self.smallest(), *covering(self.blueprint, self.widths, networks - 1, rng)]
+        """Return the subnets that the table is begun with, to cover all cells; the smallest one is the first."""
+        chosen = [self.smallest(), *covering(self.blueprint, self.widths, networks - 1, self._rng(1))]
         return list(dict.fromkeys(chosen))
+
+    def refinement(self, space: SearchSpace, budget_s: float, networks: int) -> list[Candidate]:
+        """Return random subnets just inside a budget: what the search will propose is what the table should know."""
+        rng, found = self._rng(2), dict[Candidate, None]()
+        for _ in range(4 * networks):
+            proportions = {dim: float(rng.uniform(LEAST_DRAWN, 1.0)) for dim in space.dims}
+            removed = [block for block in space.block_names if rng.random() < REMOVAL]
+            candidate = propose(space, proportions, removed, budget_s).candidate
+            if candidate is not None:
+                found[candidate] = None
+            if len(found) == networks:
+                break
+        return list(found)
+
+    def _rng(self, purpose: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(purpose,)))
 
     def fill(
         self,
@@ -103,14 +128,35 @@ class Bench:
         key = job(self.blueprint, self.slicer, candidate).key
         return next((row for row in table.rows if row.job == key), None)
 
-    def predictor(self, table: LatencyTable) -> Predictor:
-        """Fit the table's predictor. Finalists are left out: they check predictions, and come later."""
-        rows = tuple(row for row in table.rows if row.origin != "finalist")
+    def predictor(self, table: LatencyTable, candidates: Collection[Candidate]) -> Predictor:
+        """Fit the table's predictor to the unpruned network and these candidates.
+
+        Others that the table has are left out: what is predicted must not depend on what a run that was stopped had
+        timed already.
+        """
+        known = {job(self.blueprint, self.slicer, candidate).key for candidate in candidates}
+        rows = tuple(row for row in table.rows if row.job in known or row.origin == "baseline")
         return Predictor.fit(replace(table, rows=rows), quantum=self.quantum, rng=np.random.default_rng(self.seed))
 
     def space(self, predictor: Predictor) -> SearchSpace:
         """Return what is searched."""
         return derive(self.blueprint, predictor, self.quantum)
+
+
+def prove(blueprint: Blueprint, seed: int) -> Proof:
+    """Run the permutation proof, once for all cuts of a blueprint.
+
+    Raises:
+        ModelError: It fails.
+    """
+    proof = permutation(blueprint, np.random.default_rng(seed))
+    if not proof.passed:
+        raise ModelError(
+            f"Permuting the units of every dim must not change the output, but it differs by {proof.max_abs_diff:.3g} "
+            f"(scale {proof.scale:.3g}): an operator rule is wrong for this network. Nothing was cut; please report "
+            "the network's operators."
+        )
+    return proof
 
 
 def in_seconds(budget: Quantity, reference: Interval) -> float:

@@ -38,6 +38,7 @@ class Finished:
         history: Epochs of its fine-tuning.
         verification: The timing of its file.
         accuracy: Contestant -> metric, computed through the exported file on its runtime.
+        examples: Held-out examples that it was computed on.
         parameters: Contestant -> number of trainable values.
         file_bytes: Contestant -> size of its file.
         export_difference: Largest relative difference of the exported file's outputs from torch's.
@@ -48,6 +49,7 @@ class Finished:
     history: list[dict[str, Any]]
     verification: Verification
     accuracy: dict[str, float]
+    examples: int
     parameters: dict[str, int]
     file_bytes: dict[str, int]
     export_difference: float
@@ -82,6 +84,7 @@ def finish(
         history,
         verification,
         accuracy,
+        sum(len(inputs) for inputs, _ in task.val_batches()),
         {name: _count(network) for name, network in ((BASELINE, teacher), (SUBNET, subnet))},
         {name: path.stat().st_size for name, path in files.items()},
         difference,

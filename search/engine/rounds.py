@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,9 @@ from .study import run_study
 
 MOST_ROUNDS = 4
 """Searches in one run; each after the first aims lower by what the finalist before it missed."""
+
+AIM_LEVEL = 0.9
+"""Share of the networks at the aim that should be inside the budget."""
 
 SOLVER_LIMIT_S = 60.0
 
@@ -62,6 +65,7 @@ class SearchSettings:
     sampler: str
     seed: int
     identity: str
+    stop: Callable[[], bool]
 
 
 def rounds(
@@ -82,7 +86,7 @@ def rounds(
     reference = _reference(table)
     budget_s = in_seconds(budget, reference)
     space = bench.space(predictor)
-    target_s = budget_s / (1 + predictor.margin) / (1 + SAFETY)
+    target_s = aim(predictor, budget_s)
     losses = None
     for number in range(MOST_ROUNDS):
         if least_latency(space).latency_s > target_s:
@@ -103,6 +107,7 @@ def rounds(
             seed=settings.seed,
             starts=starts,
             progress=lambda trial: progress.step(trial.number + 1, settings.trials, _told(trial)),
+            stop=settings.stop,
             identity=settings.identity,
         )
         if study.candidate is None:
@@ -110,6 +115,14 @@ def rounds(
         finalist = _time(bench, predictor, study, solutions[0], number, target_s, progress)
         yield finalist
         target_s *= min(budget_s / finalist.measured.high, 1.0) * (1 - SAFETY / 2)
+
+
+def aim(predictor: Predictor, budget_s: float) -> float:
+    """Return the predicted seconds to stay within, so that nine of ten networks there are inside the budget measured.
+
+    The table's own held-out networks near the budget say how far measured seconds lie from predicted ones.
+    """
+    return budget_s / predictor.held_out.near(budget_s).quantile(AIM_LEVEL) / (1 + SAFETY)
 
 
 def _stored_starts(folder: RunFolder, name: str, solutions: Sequence[Solution]) -> list[Candidate]:

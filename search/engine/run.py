@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from latency_tables import LatencyTable, Predictor, Store
 from ..config import RunConfig, load_model
 from ..deploy import structure_digest
 from ..errors import DataError, ModelError
-from ..graph import Blueprint, comb
+from ..graph import Blueprint, Candidate, comb
 from ..importance import score
 from ..surgery import GRAPH_FILE, MODEL_FILE
 from ..tasks import Task, load_task
@@ -29,11 +29,14 @@ from .finish import FILES, Finished, finish
 from .folder import RunFolder, open_folder, stage_seconds, translated
 from .objective import Objective
 from .progress import Progress, Silent
-from .rounds import Finalist, SearchSettings, holds_up, rounds
+from .rounds import Finalist, SearchSettings, aim, holds_up, rounds
 
 REPORT_FILE = "report.json"
 TABLE_FILE = "table.jsonl"
 BUNDLE = "bundle"
+
+REFINING = 3
+"""One network of so many in a table is drawn just inside the budget; the others cover all cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +115,7 @@ class _Run:
         return None
 
     def _search(self, bench: Bench, task: Task) -> dict[str, Any]:
-        table = self._table(bench)
-        predictor = bench.predictor(table)
-        self._tell_table(table, predictor.held_out.mape, predictor.margin)
+        table, predictor = self._table(bench)
         opened = summary.opening(self._config, bench, table)
         scores = score(bench.blueprint)
         objective = Objective(
@@ -122,10 +123,12 @@ class _Run:
         )
         config = self._config
         identity = f"{structure_digest(bench.blueprint)}-{_digest(bench.blueprint)}-{config.search.calibration}"
-        settings = SearchSettings(config.search.trials, config.search.sampler, config.run.seed, identity)
+        settings = SearchSettings(
+            config.search.trials, config.search.sampler, config.run.seed, identity, _alarm(config.search.time_limit_s)
+        )
         finalists: list[Finalist] = []
         finished: Finished | None = None
-        budget_s = in_seconds(config.budget.latency, bench_reference(table))
+        budget_s = in_seconds(config.budget.latency, reference_of(table))
         found = rounds(
             bench, table, predictor, objective, scores, config.budget.latency, settings, self._folder, self._progress
         )
@@ -152,13 +155,27 @@ class _Run:
         if finished is None:
             return self._none_inside(bench, predictor, opened, finalists)
         self._bundle(finalists[-1], finished)
-        return summary.answered(opened, bench, predictor, finalists, finished, task.metric_name, None)
+        return summary.answered(opened, bench, predictor, finalists, finished, task.metric_name)
 
-    def _table(self, bench: Bench) -> LatencyTable:
-        design = bench.design(self._config.search.table_networks)
+    def _table(self, bench: Bench) -> tuple[LatencyTable, Predictor]:
+        """Build the table in two steps: networks that cover all cells, then some just inside the budget."""
+        networks = self._config.search.table_networks
+        refining = networks // REFINING
+        design = bench.design(networks - refining)
+        budget_s = in_seconds(self._config.budget.latency, reference_of(bench.fill([])))
+        table = self._fill(bench, design, f"{len(design)} networks that cover all layers")
+        rough = bench.space(bench.predictor(table, design))
+        near = bench.refinement(rough, budget_s, refining)
+        if near:
+            table = self._fill(bench, near, f"{len(near)} networks near the budget")
+        predictor = bench.predictor(table, [*design, *near])
+        self._tell_table(table, predictor, budget_s)
+        return table, predictor
+
+    def _fill(self, bench: Bench, candidates: list[Candidate], detail: str) -> LatencyTable:
         with self._timed("table"):
-            self._progress.stage("table", f"{len(design)} networks timed on {self._config.target.slug}")
-            return bench.fill(design, progress=lambda done, total, _: self._progress.step(done, total))
+            self._progress.stage("table", detail)
+            return bench.fill(candidates, progress=lambda done, total, _: self._progress.step(done, total))
 
     def _none_inside(
         self, bench: Bench, predictor: Predictor, opened: dict[str, Any], finalists: list[Finalist]
@@ -188,10 +205,12 @@ class _Run:
 
     # ---- telling -----------------------------------------------------------------------------------------------------
 
-    def _tell_table(self, table: LatencyTable, mape: float, margin: float) -> None:
+    def _tell_table(self, table: LatencyTable, predictor: Predictor, budget_s: float) -> None:
+        near = predictor.held_out.near(budget_s)
         self._progress.note(
-            f"The table of {len(table.networks)} networks predicts unseen ones with a mean error of "
-            f"{format_percent(mape)}; the search stays {format_percent(margin)} below the budget."
+            f"The table of {len(table.networks)} networks predicts unseen ones near the budget with a mean error of "
+            f"{format_percent(near.mape)} (bias {format_percent(near.bias)}); the search aims at "
+            f"{format_seconds(aim(predictor, budget_s))} for a budget of {format_seconds(budget_s)}."
         )
 
     def _tell_finalist(self, finalist: Finalist, budget_s: float) -> None:
@@ -218,7 +237,7 @@ class _Run:
             yield finalist
 
 
-def bench_reference(table: LatencyTable) -> Interval:
+def reference_of(table: LatencyTable) -> Interval:
     """Return the unpruned network's speed that the table's seconds are quoted at."""
     if table.reference is None:
         raise ModelError("The latency table has no usable timing of the unpruned network: delete it to build anew.")
@@ -228,6 +247,12 @@ def bench_reference(table: LatencyTable) -> Interval:
 def example_of(config: RunConfig) -> tuple[torch.Tensor, ...]:
     """Return example inputs of the shapes that a config names, a batch of two."""
     return tuple(torch.zeros(2, *shape) for _, shape in config.model.inputs)
+
+
+def _alarm(limit_s: float | None) -> Callable[[], bool]:
+    """Return what tells whether a time limit, counted from now, is over."""
+    began = time.monotonic()
+    return lambda: limit_s is not None and time.monotonic() - began > limit_s
 
 
 def check_task(model: nn.Module, task: Task, example: tuple[torch.Tensor, ...]) -> None:

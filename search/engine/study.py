@@ -53,6 +53,7 @@ def run_study(
     seed: int,
     starts: Sequence[Candidate] = (),
     progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
     identity: str,
 ) -> StudyResult:
     """Search the space for the candidate of least objective inside the budget, starting or continuing a journal.
@@ -70,6 +71,7 @@ def run_study(
         seed: Seed of the sampler.
         starts: Candidates to evaluate first, inside the budget; repeated ones count once.
         progress: Called with each trial that this call finishes.
+        stop: Asked before each trial but the first; True ends the study with what it has.
         identity: Names everything else that the objective depends on, such as hashes of the network and its data.
 
     Returns:
@@ -102,6 +104,8 @@ def run_study(
         _drop_unfinished(study)
         run = _Run(study, space, budget_s, evaluate, queue, _known_outcomes(study))
         for number in range(len(_told(study)), trials):
+            if number and stop is not None and stop():
+                break
             study.sampler = make_sampler(sampler, _mixed(seed, number))
             record = run.step(number)
             if progress is not None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hwprofiles import Interval, Quantity, format_percent, format_seconds
+from hwprofiles import Interval, Quantity, format_seconds
 from latency_tables import LatencyTable, Predictor
 
 from ..config import RunConfig
@@ -60,11 +60,12 @@ def opening(config: RunConfig, bench: Bench, table: LatencyTable) -> Report:
         "warnings": _warnings(bench, table),
         "repeat": ["lathe run CONFIG.toml", "lathe verify BUNDLE"],
         "infeasible": None,
+        "proofs": {"permutation": bench.proof.to_json()},
     }
 
 
 def _budget_text(budget: Quantity) -> str:
-    return format_percent(budget.value) if budget.kind == "fraction" else format_seconds(budget.value)
+    return f"{100 * budget.value:g} %" if budget.kind == "fraction" else format_seconds(budget.value)
 
 
 def _parameters(blueprint: Blueprint) -> int:
@@ -129,7 +130,6 @@ def answered(
     finalists: Sequence[Finalist],
     finished: Finished,
     metric: str,
-    examples: int | None,
 ) -> Report:
     """Return the report of a network that was cut, tuned, exported and timed."""
     finalist, verification = finalists[-1], finished.verification
@@ -140,7 +140,7 @@ def answered(
         "latency_s": {name: interval_json(measured.seconds(name)) for name in (BASELINE, SUBNET)},
         "ratio": interval_json(measured.ratio(SUBNET)),
         "predicted_s": dict(finalist.predicted),
-        "accuracy": {"name": metric, **finished.accuracy, "n": examples},
+        "accuracy": {"name": metric, **finished.accuracy, "n": finished.examples},
         "parameters": finished.parameters,
         "file_bytes": finished.file_bytes,
         "hashes": dict(verification.hashes),

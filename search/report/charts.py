@@ -207,8 +207,11 @@ def front(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def tuning_chart(epochs: Sequence[Mapping[str, Any]]) -> Chart:
-    """Draw the loss and, on an axis of its own, the accuracy of each epoch."""
-    series = (("loss", "loss", "y", OTHERS[0]), ("accuracy", "accuracy", "y2", SUBNET))
+    """Draw the loss and, on an axis of its own where it was measured, the accuracy of each epoch."""
+    scored = any(number(epoch.get("accuracy")) is not None for epoch in epochs)
+    series = [("loss", "loss", "y", OTHERS[0])]
+    if scored:
+        series.append(("accuracy", "accuracy", "y2", SUBNET))
     traces = tuple(
         {
             "type": "scatter",
@@ -222,19 +225,14 @@ def tuning_chart(epochs: Sequence[Mapping[str, Any]]) -> Chart:
         }
         for name, key, axis, colour in series
     )
-    layout = {
+    layout: dict[str, Any] = {
         "xaxis": {**_AXIS, "title": {"text": "epoch"}, "tickformat": "d", "nticks": 10},
         "yaxis": {**_AXIS, "title": {"text": "loss"}, "rangemode": "tozero"},
-        "yaxis2": {
-            **_AXIS,
-            "title": {"text": "accuracy"},
-            "tickformat": ".1~%",
-            "overlaying": "y",
-            "side": "right",
-            "showgrid": False,
-        },
     }
-    return Chart("tuning", "Loss and accuracy of each epoch of fine-tuning", traces, layout, 280)
+    if scored:
+        second = {"title": {"text": "accuracy"}, "tickformat": ".1~%", "overlaying": "y", "side": "right"}
+        layout["yaxis2"] = {**_AXIS, **second, "showgrid": False}
+    return Chart("tuning", f"Loss {'and accuracy ' * scored}of each epoch of fine-tuning", traces, layout, 280)
 
 
 def floor_chart(parts: Sequence[tuple[str, float]]) -> Chart:

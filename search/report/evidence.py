@@ -58,10 +58,13 @@ def tuning_section(report: Mapping[str, Any]) -> Section | None:
     epochs = entries(report, "finetune", "history")
     if not epochs:
         return None
+    scored = any(epoch.get("accuracy") is not None for epoch in epochs)
+    columns = ("epoch", "loss", "accuracy")[: 2 + scored]
     rows = tuple(
-        (str(epoch.get("epoch")), plain(epoch.get("loss"), 4), percent(epoch.get("accuracy"), 2)) for epoch in epochs
+        (str(epoch.get("epoch")), plain(epoch.get("loss"), 4), percent(epoch.get("accuracy"), 2))[: 2 + scored]
+        for epoch in epochs
     )
-    table = Table("Epochs", ("epoch", "loss", "accuracy"), rows, foldable=True)
+    table = Table("Epochs", columns, rows, foldable=True)
     lead = "One row for each pass over the training data."
     return Section("tuning", "Fine-tuning", (lead,), (tuning_chart(epochs),), (table,))
 

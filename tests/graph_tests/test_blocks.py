@@ -1,0 +1,138 @@
+"""Which additions are removable blocks, and why the others are not."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from search.graph import Candidate, comb, full
+from search.importance import select
+from search.surgery import cut
+
+
+class Host(nn.Module):
+    """Two convolutions around whatever a test adds together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 1)
+        self.left = nn.Conv2d(8, 8, 3, padding=1)
+        self.right = nn.Conv2d(8, 8, 1)
+        self.bias = nn.Parameter(torch.ones(1, 8, 6, 6))
+        self.head = nn.Conv2d(8, 4, 1)
+
+    def mixed(self, x: Tensor) -> Any:
+        raise AssertionError
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.mixed(self.stem(x)))
+        return out
+
+
+class Identity(Host):
+    def mixed(self, x: Tensor) -> Any:
+        return x + self.left(x).relu()
+
+
+class Swapped(Host):
+    def mixed(self, x: Tensor) -> Any:
+        return torch.add(self.left(x).relu(), x)
+
+
+class Downsampling(Host):
+    def mixed(self, x: Tensor) -> Any:
+        return self.right(x) + self.left(x.relu())
+
+
+class Linear(Host):
+    def mixed(self, x: Tensor) -> Any:
+        return self.right(x) + self.left(x)
+
+
+class Active(Host):
+    def mixed(self, x: Tensor) -> Any:
+        return self.right(x).relu() + self.left(x).relu()
+
+
+class Scaled(Host):
+    def mixed(self, x: Tensor) -> Any:
+        return torch.add(x, self.left(x).relu(), alpha=2)
+
+
+class WithoutParameters(Host):
+    def mixed(self, x: Tensor) -> Any:
+        return x + x.relu()
+
+
+class Position(Host):
+    def mixed(self, x: Tensor) -> Any:
+        return x + self.bias
+
+
+class Nested(Host):
+    def mixed(self, x: Tensor) -> Any:
+        y = self.left(x).relu()
+        y = y + self.right(y).relu()
+        return x + y
+
+
+@pytest.mark.parametrize("kind", [Identity, Swapped])
+def test_an_identity_block_leaves_its_trunk(kind: type[Host]) -> None:
+    model = kind().eval()
+    blueprint = comb(model, torch.zeros(1, 3, 6, 6))
+    (block,) = blueprint.blocks
+    whole = full(blueprint)
+    without = cut(blueprint, select(blueprint, Candidate(dict(whole.dims), {block.name: "remove"})))
+    x = torch.randn(2, 3, 6, 6)
+    assert torch.allclose(without(x), model.head(model.stem(x)), atol=1e-6)
+    assert {name for name, _ in without.named_parameters()} == {
+        "stem.weight",
+        "stem.bias",
+        "head.weight",
+        "head.bias",
+    }
+
+
+def test_the_linear_path_stays_where_both_are_branches() -> None:
+    model = Downsampling().eval()
+    blueprint = comb(model, torch.zeros(1, 3, 6, 6))
+    (block,) = blueprint.blocks
+    without = cut(blueprint, select(blueprint, Candidate(dict(full(blueprint).dims), {block.name: "remove"})))
+    x = torch.randn(2, 3, 6, 6)
+    assert torch.allclose(without(x), model.head(model.right(model.stem(x))), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (Linear, "both of its operands are linear paths"),
+        (Active, "both of its operands are branches with an activation"),
+        (Scaled, "the addition scales an operand"),
+        (WithoutParameters, "its branch has no parameters of its own"),
+    ],
+)
+def test_what_is_no_block_says_why(kind: type[Host], reason: str) -> None:
+    blueprint = comb(kind().eval(), torch.zeros(1, 3, 6, 6))
+    assert not blueprint.blocks
+    assert [refused.reason for refused in blueprint.not_removable] == [reason]
+
+
+def test_a_position_embedding_is_not_even_a_candidate() -> None:
+    blueprint = comb(Position().eval(), torch.zeros(1, 3, 6, 6))
+    assert not blueprint.blocks
+    assert not blueprint.not_removable
+
+
+def test_nested_blocks_vanish_with_the_outer_one() -> None:
+    model = Nested().eval()
+    blueprint = comb(model, torch.zeros(1, 3, 6, 6))
+    inner, outer = blueprint.blocks
+    assert [inner.name, outer.name] == ["model:0", "model:1"]
+    both = {inner.name: "remove", outer.name: "remove"}
+    x = torch.randn(2, 3, 6, 6)
+    for choices in (both, {inner.name: "keep", outer.name: "remove"}):
+        hidden = blueprint.hidden([name for name, choice in choices.items() if choice == "remove"])
+        dims = {name: width for name, width in full(blueprint).dims.items() if name not in hidden}
+        without = cut(blueprint, select(blueprint, Candidate(dims, choices)))
+        assert torch.allclose(without(x), model.head(model.stem(x)), atol=1e-6)
