@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,7 @@ def test_widths_on_offer_are_multiples_of_the_quantum_up_to_the_size(size: int, 
     assert 1 <= len(levels) <= most
     assert list(levels) == sorted(set(levels))
     assert all(width % quantum == 0 and 0 < width < size for width in levels[:-1])
-    steps = {b - a for a, b in zip(levels, levels[1:-1], strict=False)}
+    steps = {b - a for a, b in pairwise(levels[:-1])}
     assert len(steps) <= 1, "evenly spaced, but for the full size"
     assert (len(levels) == 1) == (size <= quantum)
     if -(-size // quantum) <= most:
