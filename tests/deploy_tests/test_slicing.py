@@ -58,7 +58,7 @@ def candidates(name: str, count: int) -> list[Candidate]:
 
 def test_the_networks_hold_what_they_are_for() -> None:
     assert len(prepared("tower")[0].blocks) == 4
-    assert any(len(candidate.removed) in (2, 3) for candidate in candidates("tower", 3))
+    assert any(len(candidate.removed) in (2, 3) for candidate in candidates("tower", 1))
     assert {spec.family.split()[3] for spec in unit_specs(prepared("grouped")[0])[:3]} == {
         "dense", "grouped2", "depthwise",
     }  # fmt: skip
@@ -67,7 +67,7 @@ def test_the_networks_hold_what_they_are_for() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_sliced_file_has_the_operators_and_shapes_of_the_cut_network(name: str) -> None:
     blueprint = prepared(name)[0]
-    for candidate in candidates(name, 2):
+    for candidate in candidates(name, 1)[1:]:
         really_cut = cut(blueprint, select(blueprint, candidate))
         assert facts(sliced(name, candidate)) == facts(to_onnx(really_cut, really_cut.example(1)))
 
@@ -76,7 +76,7 @@ def test_a_sliced_file_has_the_operators_and_shapes_of_the_cut_network(name: str
 @pytest.mark.parametrize("name", NAMES)
 def test_many_sliced_files_have_the_operators_and_shapes_of_the_cut_networks(name: str) -> None:
     blueprint = prepared(name)[0]
-    for candidate in candidates(name, 12)[4:]:
+    for candidate in [candidates(name, 0)[0], *candidates(name, 12)[3:]]:
         really_cut = cut(blueprint, select(blueprint, candidate))
         assert facts(sliced(name, candidate)) == facts(to_onnx(really_cut, really_cut.example(1)))
 

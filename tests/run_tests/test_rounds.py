@@ -157,6 +157,7 @@ def test_finalists_that_get_slower_and_slower_end_in_an_honest_no(
     assert not (out / "candidates").exists(), "nothing was trained"
 
 
+@pytest.mark.slow
 def test_rounds_end_with_the_fastest_network_whatever_the_clock_says(
     out: Path, monkeypatch: pytest.MonkeyPatch, fickle: Fickle
 ) -> None:
@@ -173,6 +174,7 @@ def test_rounds_end_with_the_fastest_network_whatever_the_clock_says(
     check_bundle(out, report)
 
 
+@pytest.mark.slow
 def test_a_miss_by_the_verification_goes_on_with_another_network(
     out: Path, monkeypatch: pytest.MonkeyPatch, fickle: Fickle
 ) -> None:
@@ -238,6 +240,7 @@ def test_a_budget_just_above_the_fastest_network_is_met_with_it(out: Path, tmp_p
     assert max(jobs.values()) == 1, "a finalist that the table has already is not stored again"
 
 
+@pytest.mark.slow
 def test_a_budget_just_below_the_fastest_network_is_infeasible(out: Path, tmp_path: Path) -> None:
     budget = least_ratio(tmp_path / "asked") * 0.999
     report = run(config_of(out, budget=Quantity(budget, "fraction"))).report
@@ -245,6 +248,7 @@ def test_a_budget_just_below_the_fastest_network_is_infeasible(out: Path, tmp_pa
     assert report["infeasible"]["least_latency_s"] > report["budget_s"]
 
 
+@pytest.mark.slow
 def test_a_budget_in_seconds_is_judged_by_seconds(out: Path, finished: Path) -> None:
     whole = json.loads((finished / "bundle" / "report.json").read_text())["latency_s"]["baseline"]["median"]
     report = run(config_of(out, budget=Quantity(whole * 0.6, "time"))).report
@@ -284,6 +288,7 @@ def test_an_unsteady_machine_is_said_to_be_and_the_next_call_times_again(out: Pa
     assert (out / "table.jsonl").read_bytes() == table, "what was timed for the table is not timed again"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_noisy_machine_comes_to_the_same_verdict(out: Path, seed: int) -> None:
     report = run(config_of(out), runtime=NullRuntime(noise=0.02, drift=0.05, seed=seed)).report
