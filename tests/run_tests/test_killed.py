@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -103,18 +104,35 @@ def test_ten_kills_at_random_moments_change_nothing(
     finish(out)
     assert (out / "table.jsonl").read_bytes().startswith(stored), "what was stored is kept as it is"
     check_same_end(out, finished)
-    assert killed or moment >= 7, "an early kill must find the run at work"
+    # A machine that is busy while `duration` is taken makes late moments too late.
+    assert killed or moment >= 4, "an early kill must find the run at work"
+
+
+def written(out: Path) -> int:
+    """Return how many bytes a run has written so far."""
+    sizes = []
+    for path in out.rglob("*"):
+        # Files are renamed while they are counted.
+        with suppress(FileNotFoundError):
+            sizes.append(path.stat().st_size if path.is_file() else 0)
+    return sum(sizes)
 
 
 @pytest.mark.slow
-def test_one_run_killed_again_and_again_changes_nothing(tmp_path: Path, finished: Path, duration: float) -> None:
+def test_one_run_killed_again_and_again_changes_nothing(tmp_path: Path, finished: Path) -> None:
+    """Each process is killed soon after it has written something new, so that every one gets a little further."""
     rng = np.random.default_rng(7)
     out, stored, kills = tmp_path / "run", b"", 0
     for _ in range(8):
-        kills += kill_after(out, duration * (0.3 + 0.6 * rng.random()))
+        enough = written(out) + int(rng.integers(1, 40_000))
+        with command(out) as process:
+            while process.poll() is None and written(out) < enough:
+                time.sleep(0.001)
+            process.kill()
+        kills += process.returncode == -signal.SIGKILL
         assert (out / "table.jsonl").read_bytes().startswith(stored)
         stored = whole_lines(out / "table.jsonl")
-    assert kills >= 3
+    assert kills >= 4
     finish(out)
     assert (out / "table.jsonl").read_bytes().startswith(stored)
     check_same_end(out, finished)
