@@ -1,6 +1,6 @@
 """Confirm a bundle's ratio with nothing of Lathe's: time two ONNX files in turn with ONNX Runtime alone.
 
-    python benchmarks/confirm.py BUNDLE [--seconds 20]
+    python benchmarks/confirm.py BUNDLE [--seconds 10]
 
 Short turns of both files alternate, the order drawn anew each time. Printed as JSON: the median of the turns' paired
 ratios with a distribution-free 95 % interval, and each file's median.
@@ -72,6 +72,6 @@ def confirm(baseline: Path, subnet: Path, seconds: float, threads: int = 1, seed
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=10.0)
     arguments = parser.parse_args()
     print(json.dumps(confirm(arguments.bundle / "baseline.onnx", arguments.bundle / "model.onnx", arguments.seconds)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,9 @@ from rich.table import Table
 from hwprofiles import format_interval, format_percent, format_seconds
 
 from .deploy import SENTENCES
+
+LOG_EVERY_S = 15.0
+"""Seconds between lines of progress where there is no terminal."""
 
 STYLES = {"met": "green", "unneeded": "green", "missed": "red", "infeasible": "red", "unstable": "yellow"}
 
@@ -45,6 +49,7 @@ class TerminalProgress:
             disable=not console.is_terminal,
         )
         self._task: TaskID | None = None
+        self._printed = time.monotonic()
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -71,6 +76,9 @@ class TerminalProgress:
         """Move the present stage's bar."""
         if self._task is not None:
             self._bars.update(self._task, completed=done, total=total, detail=detail)
+        elif not self._console.is_terminal and (now := time.monotonic()) - self._printed > LOG_EVERY_S:
+            self._printed = now
+            self._console.print(f"  {done} of {total} {detail}".rstrip(), highlight=False, markup=False)
 
     def note(self, text: str) -> None:
         """Print a sentence above the bars."""

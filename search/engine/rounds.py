@@ -166,7 +166,7 @@ def _time(bench: Bench, table: LatencyTable, candidate: Candidate, progress: Pro
         progress.stage("finalist", "timed on the target")
         row = bench.row(bench.fill([candidate], finalist=True), candidate)
     if row is None:
-        raise ValueError(f"The runtime could not run the finalist {candidate.digest}.")
+        raise ModelError(f"The runtime must run what is searched, but it could not run finalist {candidate.digest}.")
     return row.seconds
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hwprofiles import Interval, Quantity, format_seconds
+from hwprofiles import Interval, Quantity, format_percent, format_seconds
 from latency_tables import LatencyTable, Predictor
 
 from ..config import RunConfig
@@ -20,6 +20,9 @@ from .finish import Finished
 from .rounds import Finalist
 
 REPORT_FORMAT = 1
+
+ROUGH_TABLE = 0.10
+"""Mean error of a table near the budget above which a report warns."""
 
 Report = dict[str, Any]
 
@@ -138,6 +141,7 @@ def answered(
     report = {
         **opened,
         "verdict": verification.verdict,
+        "budget_s": _budget_now(verification.budget, measured.seconds(BASELINE), opened["budget_s"]),
         "latency_s": {name: interval_json(measured.seconds(name)) for name in (BASELINE, SUBNET)},
         "ratio": interval_json(measured.ratio(SUBNET)),
         "predicted_s": dict(finalist.predicted),
@@ -154,7 +158,24 @@ def answered(
         "predicted_vs_measured": [_compared(item) for item in finalists],
         "export_difference": finished.export_difference,
     }
-    return {**report, "warnings": [*opened["warnings"], *_drift(opened, measured.seconds(BASELINE))]}
+    doubts = [*_rough(predictor, opened["budget_s"]), *_drift(opened, measured.seconds(BASELINE))]
+    return {**report, "warnings": [*opened["warnings"], *doubts]}
+
+
+def _rough(predictor: Predictor, budget_s: float) -> list[str]:
+    """Warn when the table predicts badly where it was used, as it does when other work ran while it was built."""
+    near = predictor.held_out.near(budget_s)
+    if near.mape <= ROUGH_TABLE:
+        return []
+    return [
+        f"The latency table errs by {format_percent(near.mape)} on unseen networks near the budget, so the search was "
+        "led badly, though the answer was timed. Give the machine to the run alone, and begin again in a new folder."
+    ]
+
+
+def _budget_now(budget: Quantity, baseline: Interval | None, then: float | None) -> float | None:
+    """Return a budget in seconds beside the speeds that were measured with it."""
+    return then if baseline is None else in_seconds(budget, baseline)
 
 
 def _search(finalist: Finalist) -> Report:
