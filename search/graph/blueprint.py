@@ -121,9 +121,11 @@ class Blueprint:
             odd = sorted(set(candidate.blocks) ^ blocks)
             raise ValueError(f"A candidate names every block of its blueprint, but these are in one only: {odd}.")
         sizes = {dim.name: dim.size for dim in self.dims}
-        expected = set(sizes) - self.hidden(candidate.removed)
-        if set(candidate.dims) != expected:
-            odd = sorted(set(candidate.dims) ^ expected)
+        least = set(sizes) - self.hidden(candidate.removed)
+        # A dim that only two removed blocks together hide may be named: a space knows what each hides alone.
+        most = set(sizes).difference(*(block.hides for block in self.blocks if block.name in candidate.removed))
+        odd = sorted((least - set(candidate.dims)) | (set(candidate.dims) - most))
+        if odd:
             raise ValueError(f"A candidate names every dim that its blocks leave, but these are in one only: {odd}.")
         for name, width in candidate.dims.items():
             if width > sizes[name]:

@@ -136,3 +136,31 @@ def test_nested_blocks_vanish_with_the_outer_one() -> None:
         dims = {name: width for name, width in full(blueprint).dims.items() if name not in hidden}
         without = cut(blueprint, select(blueprint, Candidate(dims, choices)))
         assert torch.allclose(without(x), model.head(model.stem(x)), atol=1e-6)
+
+
+class Shared(Host):
+    """Two blocks through one pair of layers: what they share vanishes only when both are gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.widen = nn.Conv2d(8, 16, 1)
+        self.narrow = nn.Conv2d(16, 8, 1)
+        self.own = nn.ModuleList([nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)])
+
+    def mixed(self, x: Tensor) -> Any:
+        for own in self.own:
+            x = x + own(self.narrow(self.widen(x).relu()))
+        return x
+
+
+def test_what_two_blocks_hide_together_may_be_named_or_not() -> None:
+    model = Shared().eval()
+    blueprint = comb(model, torch.zeros(1, 3, 6, 6))
+    removed = {block.name: "remove" for block in blueprint.blocks}
+    assert len(removed) == 2
+    assert "widen.weight:0" in blueprint.hidden(removed) - {d for b in blueprint.blocks for d in b.hides}
+    x = torch.randn(2, 3, 6, 6)
+    for named in (frozenset(), frozenset({"widen.weight:0"})):
+        dims = {d.name: d.size for d in blueprint.dims if d.name not in blueprint.hidden(removed) - named}
+        without = cut(blueprint, select(blueprint, Candidate(dims, removed)))
+        assert torch.allclose(without(x), model.head(model.stem(x)), atol=1e-6)
