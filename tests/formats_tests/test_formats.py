@@ -1,0 +1,45 @@
+"""One stored sample of each file format of version 1: what was written then is read now."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from search.graph import Candidate, Selection
+from search.surgery import load_subnet
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def read(name: str) -> Any:
+    return json.loads((ASSETS / name).read_text())
+
+
+def test_a_candidate_of_format_1() -> None:
+    candidate = Candidate.from_json(read("candidate.json"))
+    assert candidate.to_json() == read("candidate.json")
+    assert candidate.dims == {"stem.weight:0": 2, "one.a.weight:0": 3}
+    assert candidate.removed == {"two"}
+    assert candidate.digest == "5b6090441f9a3169", "the name under which scores and timings are stored must not change"
+
+
+def test_a_selection_of_format_1() -> None:
+    selection = Selection.from_json(read("selection.json"))
+    assert selection.to_json() == read("selection.json")
+    assert selection.candidate == Candidate.from_json(read("candidate.json"))
+    assert [len(rows) for rows in selection.keep.values()] == [1, 1]
+
+
+def test_a_subnet_of_format_1_computes_what_it_computed() -> None:
+    subnet = load_subnet(ASSETS)
+    x = torch.arange(2 * 3 * 8 * 8, dtype=torch.float32).reshape(2, 3, 8, 8) / 100
+    with torch.no_grad():
+        assert torch.allclose(subnet(x), torch.tensor(read("outputs.json")), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Candidate, "candidate.json"), (Selection, "selection.json")])
+def test_another_format_is_refused(kind: Any, name: str) -> None:
+    with pytest.raises(ValueError, match="holds format 2"):
+        kind.from_json({**read(name), "format": 2})
