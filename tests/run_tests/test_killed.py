@@ -130,7 +130,7 @@ def test_one_run_killed_again_and_again_changes_nothing(tmp_path: Path, finished
                 time.sleep(0.001)
             process.kill()
         kills += process.returncode == -signal.SIGKILL
-        assert (out / "table.jsonl").read_bytes().startswith(stored)
+        assert whole_lines(out / "table.jsonl").startswith(stored)
         stored = whole_lines(out / "table.jsonl")
     assert kills >= 4
     finish(out)
