@@ -34,7 +34,7 @@ from .deploy import SENTENCES, SUBNET
 from .engine import Outcome, Plan, plan
 from .errors import BundleError, ConfigError
 from .report import Bundle, run
-from .terminal import STYLES, TerminalProgress, show_report
+from .terminal import STYLES, TerminalProgress, answers_only, show_report
 
 EXIT_STATUS: Mapping[str, int] = {"met": 0, "unneeded": 0, "missed": 1, "infeasible": 1, "unstable": 3}
 """Verdict -> exit status."""
@@ -134,7 +134,7 @@ def demo(
     from .demo import demo_config, train_baseline
 
     config = demo_config(out, seed)
-    with TerminalProgress(_errors()) as progress:
+    with answers_only(), TerminalProgress(_errors()) as progress:
         progress.stage("train", "a small residual network on 1437 handwritten digits")
         train_baseline(config, lambda step: progress.step(round(1000 * step.fraction), 1000, f"loss {step.loss:.3f}"))
         outcome = run(config, progress=progress)
@@ -172,8 +172,10 @@ def run_command(
     """Profile, search, cut, fine-tune, export, verify, report. Stops and goes on anywhere."""
     settings = load_config(config)
     if dry_run:
-        return _show_plan(plan(settings), as_json)
-    with TerminalProgress(_errors()) as progress:
+        with answers_only():
+            found = plan(settings)
+        return _show_plan(found, as_json)
+    with answers_only(), TerminalProgress(_errors()) as progress:
         outcome = run(settings, progress=progress)
     return _answer(outcome, as_json)
 
@@ -221,7 +223,7 @@ def verify(
 ) -> int:
     """Time a bundle again, here and now; exit status 1 when it is over the budget."""
     opened = Bundle.open(bundle)
-    with TerminalProgress(_errors()) as progress:
+    with answers_only(), TerminalProgress(_errors()) as progress:
         progress.stage("verify", str(target or opened.target.slug))
         verification = opened.verify(_target(target), against=_read_report(against), seed=seed, progress=progress)
     measured = verification.measurement

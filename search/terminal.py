@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,6 +35,26 @@ TITLES = {
     "accuracy": "Accuracy",
     "verify": "Verify",
 }
+
+
+@contextmanager
+def answers_only() -> Iterator[None]:
+    """Send to standard error whatever is printed meanwhile, by compiled libraries too.
+
+    Standard output is for the answer, and a solver, a runtime or the user's own network may print what it likes.
+    """
+    library = ctypes.CDLL(None)
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        # What C code has printed may still lie in its own buffer.
+        library.fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 class TerminalProgress:
