@@ -13,7 +13,7 @@ from hwprofiles import Interval, Quantity, format_percent, format_seconds
 from latency_tables import LatencyTable, Predictor
 
 from ..config import RunConfig
-from ..deploy import BASELINE, SENTENCES, SUBNET
+from ..deploy import BASELINE, SUBNET
 from ..graph import Blueprint, Candidate, full
 from .bench import Bench, in_seconds
 from .finish import Finished
@@ -110,7 +110,6 @@ def infeasible(opened: Report, least_s: float, least: Mapping[str, float] | None
             "holds_up": list(parts),
             "nearest_budget": _nearest(nearest, kind),
         },
-        "warnings": [*opened["warnings"], SENTENCES["infeasible"]],
     }
 
 

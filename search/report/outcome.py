@@ -118,7 +118,7 @@ def infeasible_section(report: Mapping[str, Any]) -> Section | None:
     if number(nearest) is not None:
         nearest = percent(nearest) if part(report, "budget").get("kind") == "fraction" else seconds(nearest)
     least = seconds(reach.get("least_latency_s"))
-    lead = [f"The least latency that any candidate of this space is predicted to have is {least}."]
+    lead = [f"The least latency in reach is {least}: the fastest network on offer, timed on the target."]
     if nearest:
         lead.append(f"The nearest budget that can be met is {nearest}.")
     parts = [(str(item.get("what")), number(item.get("seconds"))) for item in entries(report, "infeasible", "holds_up")]
