@@ -317,7 +317,7 @@ def _show_plan(found: Plan, as_json: bool) -> int:
         )
         console.print(f"table            {found.networks} networks to time, {found.trials} trials", highlight=False)
         console.print(
-            f"time             at most {format_seconds(found.at_least_s)} of timing; scoring and fine-tuning on top",
+            f"time             about {format_seconds(found.timing_s)} of timing; scoring and fine-tuning on top",
             highlight=False,
         )
         for name in found.unknown:

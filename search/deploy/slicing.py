@@ -124,11 +124,11 @@ class OnnxSlicer:
         if value.ndim == 0 or value.size == 1 or node.op_type in _SIZE_FREE:
             return None
         if node.op_type == "Conv":
-            data, out = self._axes.get(node.input[0]), self._output_axes(node)
+            data, out = self._axes_of(node.input[0], node), self._output_axes(node)
             groups = _attribute(node, "group", 1)
             if position == 2:
                 return (out[1],)
-            inner = data[1] if data is not None and groups == 1 else self._fixed(value.shape[1])
+            inner = data[1] if groups == 1 else self._fixed(value.shape[1])
             return (out[1], inner, *(self._fixed(size) for size in value.shape[2:]))
         if node.op_type in ("Gemm", "MatMul"):
             return self._matrix_axes(node, position, value)
@@ -145,8 +145,7 @@ class OnnxSlicer:
         out = self._output_axes(node)[-1]
         if position == 2:
             return self._broadcast_axes(self._output_axes(node), value)
-        data = self._axes.get(node.input[0])
-        inner = data[-1] if data is not None else self._fixed(value.shape[-2])
+        inner = self._axes_of(node.input[0], node)[-1]
         transposed = node.op_type == "Gemm" and _attribute(node, "transB", 0)
         return (out, inner) if transposed else (inner, out)
 
@@ -155,12 +154,15 @@ class OnnxSlicer:
         return tuple(() if size == 1 else axis for size, axis in zip(value.shape, aligned, strict=True))
 
     def _output_axes(self, node: onnx.NodeProto) -> tuple[Axis, ...]:
-        if node.output[0] not in self._axes:
+        return self._axes_of(node.output[0], node)
+
+    def _axes_of(self, value: str, node: onnx.NodeProto) -> tuple[Axis, ...]:
+        if value not in self._axes:
             raise ExportError(
-                f"To slice a file for timing, each value must belong to a call of the graph, but the output of "
+                f"To slice a file for timing, each value must belong to a call of the graph, but value {value!r} at "
                 f"{node.op_type} ({node.name}) equals none."
             )
-        return self._axes[node.output[0]]
+        return self._axes[value]
 
     def _fixed(self, size: int) -> Axis:
         return self._blueprint.algebra.atom(size, frozen="fixed in the exported file")

@@ -2,6 +2,7 @@
 
 from .errors import CorruptStudyError, StudyBusyError, StudyError, StudyMismatchError
 from .exact import Solution, least_latency, solve, summed_loss
+from .finish import FILES
 from .folder import RunFolder, make_folder, stage_seconds, translated
 from .front import pareto_front
 from .plan import Plan, plan
@@ -14,6 +15,7 @@ from .study import run_study
 
 __all__ = [
     "BUNDLE",
+    "FILES",
     "REPORT_FILE",
     "SAMPLERS",
     "CorruptStudyError",

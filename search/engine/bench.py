@@ -159,6 +159,18 @@ def prove(blueprint: Blueprint, seed: int) -> Proof:
     return proof
 
 
+def reference_of(table: LatencyTable) -> Interval:
+    """Return the unpruned network's speed that the table's seconds are quoted at.
+
+    Raises:
+        ModelError: The table has no usable timing of it.
+    """
+    if table.reference is None:
+        failures = "; ".join(table.failed.values()) or "its rows are all of other versions of the runtime"
+        raise ModelError(f"A table must hold a timing of the unpruned network, but this one has none: {failures}.")
+    return table.reference
+
+
 def in_seconds(budget: Quantity, reference: Interval) -> float:
     """Return a budget in seconds at the table's reference speed."""
     return budget.value if budget.kind == "time" else budget.value * reference.median

@@ -14,7 +14,7 @@ from ..graph import Candidate
 from ..graph.keys import units
 from ..importance import Scores
 from ..space import SearchSpace
-from .bench import SAFETY, Bench, in_seconds
+from .bench import SAFETY, Bench, in_seconds, reference_of
 from .exact import Solution, least_latency, solve
 from .folder import RunFolder
 from .objective import Objective, magnitudes, sensitivities
@@ -91,7 +91,7 @@ def rounds(
 
     A pure function of (table, seed): finalists that the table has are not timed again.
     """
-    reference = _reference(table)
+    reference = reference_of(table)
     budget_s = in_seconds(budget, reference)
     space = bench.space(predictor)
     target_s = aim(predictor, budget_s)
@@ -147,12 +147,6 @@ def _stored_starts(folder: RunFolder, name: str, solutions: Sequence[Solution]) 
         stored = [solution.candidate.to_json() for solution in solutions if solution.candidate is not None]
         folder.write_json(name, stored)
     return [Candidate.from_json(item) for item in stored]
-
-
-def _reference(table: LatencyTable) -> Interval:
-    if table.reference is None:
-        raise ValueError("A search needs the unpruned network's speed, but the table's rows are all stale.")
-    return table.reference
 
 
 def _told(trial: TrialRecord) -> str:

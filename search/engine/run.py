@@ -14,19 +14,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from hwprofiles import Interval, LatheError, Runtime, format_percent, format_seconds
+from hwprofiles import LatheError, Runtime, format_percent, format_seconds
 from latency_tables import LatencyTable, Predictor, Store
 
 from ..config import RunConfig, load_model
 from ..deploy import structure_digest
-from ..errors import DataError, ModelError
+from ..errors import DataError
 from ..graph import Blueprint, Candidate, comb
 from ..graph.trace import user_line
 from ..importance import score
 from ..surgery import GRAPH_FILE, MODEL_FILE
 from ..tasks import Task, load_task
 from . import summary
-from .bench import Bench, in_seconds, is_unneeded
+from .bench import Bench, in_seconds, is_unneeded, reference_of
 from .exact import least_latency
 from .finish import FILES, Finished, finish
 from .folder import RunFolder, open_folder, stage_seconds, translated
@@ -119,13 +119,12 @@ class _Run:
         with self._timed("table"):
             self._progress.stage("table", "the unpruned and the smallest network")
             table = bench.fill([bench.smallest()])
-        if table.reference is None:
-            raise ModelError(f"The runtime must run the unpruned network, but: {'; '.join(table.failed.values())}")
+        reference = reference_of(table)
         opened = summary.opening(self._config, bench, table)
-        if is_unneeded(budget, table.reference):
+        if is_unneeded(budget, reference):
             return summary.unneeded(opened)
         row = bench.row(table, bench.smallest())
-        if row is not None and row.seconds.low > in_seconds(budget, table.reference):
+        if row is not None and row.seconds.low > in_seconds(budget, reference):
             shares = {unit.name: unit.share for unit in row.units if unit.share is not None}
             ranked = sorted(shares, key=shares.__getitem__, reverse=True)
             parts = [{"what": name, "seconds": shares[name] * row.seconds.median} for name in ranked]
@@ -254,13 +253,6 @@ class _Run:
             if finalist is None:
                 return
             yield finalist
-
-
-def reference_of(table: LatencyTable) -> Interval:
-    """Return the unpruned network's speed that the table's seconds are quoted at."""
-    if table.reference is None:
-        raise ModelError("The latency table has no usable timing of the unpruned network: delete it to build anew.")
-    return table.reference
 
 
 def example_of(config: RunConfig) -> tuple[torch.Tensor, ...]:

@@ -15,8 +15,8 @@ import numpy as np
 from hwprofiles import Quantity, Runtime, Target, get_runtime
 
 from ..config import RunConfig
-from ..deploy import BASELINE, SUBNET, Verification, verify
-from ..engine import BUNDLE, REPORT_FILE, Outcome, Progress, execute, translated
+from ..deploy import Verification, verify
+from ..engine import BUNDLE, FILES, REPORT_FILE, Outcome, Progress, execute, translated
 from ..errors import BundleError
 from .markdown import render_markdown
 from .page import render_page
@@ -25,8 +25,6 @@ PAGES = {"report.html": render_page, "report.md": render_markdown}
 """File -> what writes it from the content of report.json."""
 
 _NEEDED = ("verdict", "target", "budget", "budget_s", "latency_s", "parameters")
-
-FILES = {BASELINE: "baseline.onnx", SUBNET: "model.onnx"}
 
 
 @dataclass(frozen=True, slots=True)
