@@ -10,15 +10,11 @@ import pytest
 import torch
 
 import search
-from search.graph import assemble
 from search.importance import Scores, score
-from tests.twins import SMALL, Cut, Network, native_twin, randomise
+from tests.twins import HEAD_SIZE, SMALL, Cut, Network, native_twin, randomise, with_whole_heads
 
 TOLERANCE = 1e-9
 """Largest difference in float64, relative to the largest output, at which two networks are one."""
-
-HEAD_SIZE = ".qkv.weight:0.2"
-"""How the names of dims end that are the size of heads: of [3, heads, size], the third factor."""
 
 WITH_HEADS = [name for name in SMALL if name in ("deit", "swin")]
 
@@ -43,12 +39,6 @@ def whole(name: str) -> Whole:
     blueprint = search.comb(network, torch.zeros(1, 3, family.image, family.image))
     x = torch.randn(3, 3, family.image, family.image, dtype=torch.float64)
     return Whole(network, blueprint, score(blueprint), x)
-
-
-def with_whole_heads(blueprint: search.Blueprint, candidate: search.Candidate) -> search.Candidate:
-    """Return a candidate with the size of all heads unpruned, as natively smaller networks have it."""
-    widths = {n: blueprint.dim(n).size if n.endswith(HEAD_SIZE) else w for n, w in candidate.dims.items()}
-    return assemble(blueprint, widths, candidate.removed)
 
 
 def cut_and_twin(found: Whole, candidate: search.Candidate) -> tuple[search.Subnet, Network]:

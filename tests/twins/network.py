@@ -10,6 +10,11 @@ from typing import Self
 import torch
 from torch import nn
 
+from search.graph import Blueprint, Candidate, assemble
+
+HEAD_SIZE = ".qkv.weight:0.2"
+"""How the names of dims end that are the size of heads: of [3, heads, size], the third factor."""
+
 State = Mapping[str, torch.Tensor]
 
 
@@ -67,6 +72,15 @@ def native_twin(whole: Network, cut: Cut) -> Network:
     if missing or odd:
         raise ValueError(f"Twins hold the same tensors, but the cut network lacks {missing} and has {odd} besides.")
     return twin
+
+
+def with_whole_heads(blueprint: Blueprint, candidate: Candidate) -> Candidate:
+    """Return a candidate whose heads have the size that they have in the unpruned network.
+
+    A natively smaller network would scale its attention by its own heads' size, the cut one keeps the scale it had.
+    """
+    widths = {n: blueprint.dim(n).size if n.endswith(HEAD_SIZE) else w for n, w in candidate.dims.items()}
+    return assemble(blueprint, widths, candidate.removed)
 
 
 def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
