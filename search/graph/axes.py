@@ -17,7 +17,7 @@ a symbol is never split.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -339,33 +339,19 @@ class Algebra:
         self.unify(source, tuple(term for axis in fresh for term in axis), reason)
         return [self.resolve(axis) for axis in fresh]
 
-    # ---- what a selection makes of an axis -----------------------------------------------------------------------
+    # ---- sizes and places ------------------------------------------------------------------------------------------
 
-    def indices(self, axis: Axis, keep: Callable[[int], Indices | None]) -> Indices:
-        """Return which positions of an axis stay.
-
-        Args:
-            axis: An axis of integer size n.
-            keep: Root atom -> the indices that stay, in their new order, or None where all stay.
-
-        Returns:
-            Positions in 0 ... n - 1, in their new order.
-        """
-        positions = np.zeros(1, dtype=np.int64)
+    def everywhere(self, axis: Axis) -> frozenset[int]:
+        """Return the root atoms that are a factor of every position of an axis (of all parts of a concatenation)."""
+        found: set[int] = set()
         for term in self.resolve(axis):
-            inner = self._term_indices(term, keep)
-            positions = (positions[:, None] * self.term_size(term).count + inner[None, :]).reshape(-1)
-        return positions
+            found |= self._everywhere_term(term)
+        return frozenset(found)
 
-    def _term_indices(self, term: Term, keep: Callable[[int], Indices | None]) -> Indices:
+    def _everywhere_term(self, term: Term) -> frozenset[int]:
         if isinstance(term, int):
-            kept = keep(term)
-            return np.arange(self._size[term].count, dtype=np.int64) if kept is None else kept
-        offset, pieces = 0, []
-        for part in term.parts:
-            pieces.append(offset + self.indices(part, keep))
-            offset += self._count(part)
-        return np.concatenate(pieces)
+            return frozenset((term,))
+        return frozenset.intersection(*(self.everywhere(part) for part in term.parts))
 
     def owners(self, axis: Axis, atom: int) -> Indices:
         """Return for each position of an axis which unit of a root atom it belongs to, or -1 where to none."""

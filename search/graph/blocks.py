@@ -10,42 +10,44 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from torch import fx
 
 from .axes import Size
-from .blueprint import Block, Blueprint, NotRemovable
-from .restrict import matches, module_of
+from .blueprint import Block, Blueprint, Dim, NotRemovable
+from .restrict import Restriction, module_of
 from .rules import NONLINEAR
 from .trace import operator_name
 
 
-def find_blocks(blueprint: Blueprint, keep: Sequence[str] = ()) -> tuple[tuple[Block, ...], tuple[NotRemovable, ...]]:
+def find_blocks(
+    blueprint: Blueprint, restriction: Restriction | None = None
+) -> tuple[tuple[Block, ...], tuple[NotRemovable, ...]]:
     """Return the removable blocks in graph order, and the additions that are none, with the reason."""
     flow = _Flow(blueprint)
+    restriction = restriction or Restriction()
     names = _names(list(flow.additions()))
+    carried: dict[str, list[Dim]] = {}
+    for dim in blueprint.dims:
+        for parameter in {parameter for parameter, _ in dim.carriers}:
+            carried.setdefault(parameter, []).append(dim)
     blocks, refused = [], []
     for node, name in names.items():
         stays = flow.what_stays(node)
         if isinstance(stays, str):
             refused.append(NotRemovable(name, stays))
             continue
-        block = Block(name, node.name, stays.name, ())
-        alone = replace(blueprint, blocks=(block,))
-        lost = _parameters(alone, ()) - _parameters(alone, (name,))
-        kept = sorted(parameter for parameter in lost if matches(module_of(parameter), keep))
+        lost = flow.lost(node, stays)
+        kept = sorted(p for p in lost if restriction.reason(module_of(p)) is not None)
         if not lost:
             refused.append(NotRemovable(name, "its branch has no parameters of its own"))
         elif kept:
             refused.append(NotRemovable(name, f"the user keeps {module_of(kept[0])}"))
         else:
-            blocks.append(replace(block, hides=tuple(sorted(alone.hidden((name,))))))
+            touched = {dim.name: dim for parameter in lost for dim in carried.get(parameter, ())}
+            hides = sorted(name for name, dim in touched.items() if all(p in lost for p, _ in dim.carriers))
+            blocks.append(Block(name, node.name, stays.name, tuple(hides)))
     return tuple(blocks), tuple(refused)
-
-
-def _parameters(blueprint: Blueprint, removed: Sequence[str]) -> set[str]:
-    return {str(node.target) for node in blueprint.live(removed) if node.op == "get_attr"}
 
 
 def _names(additions: list[fx.Node]) -> dict[fx.Node, str]:
@@ -71,7 +73,10 @@ class _Flow:
         self._blueprint = blueprint
         self._dominator: dict[fx.Node, fx.Node | None] = {}
         self._depth: dict[fx.Node | None, int] = {None: 0}
+        self._readers: dict[str, list[fx.Node]] = {}
         for node in blueprint.graph.nodes:
+            if node.op == "get_attr":
+                self._readers.setdefault(str(node.target), []).append(node)
             if node.op == "placeholder":
                 self._place(node, None)
             elif node.op == "call_function" and (sources := self._sources(node)):
@@ -125,6 +130,17 @@ class _Flow:
         if len(linear) != 1:
             return "both of its operands are " + ("linear paths" if linear else "branches with an activation")
         return linear[0]
+
+    def lost(self, addition: fx.Node, stays: fx.Node) -> set[str]:
+        """Return the parameters that nothing needs any more once `stays` replaces the addition."""
+        dead, pending = {addition}, [n for n in addition.all_input_nodes if n is not stays]
+        while pending:
+            node = pending.pop()
+            if node not in dead and node is not stays and node.op != "placeholder" and dead.issuperset(node.users):
+                dead.add(node)
+                pending.extend(node.all_input_nodes)
+        gone = {str(node.target) for node in dead if node.op == "get_attr"}
+        return {name for name in gone if dead.issuperset(self._readers[name])}
 
     def _has_activation(self, node: fx.Node, trunk: fx.Node) -> bool:
         seen, pending = set(), [node]

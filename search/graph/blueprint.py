@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from torch import fx
 
-from .axes import Algebra, Axis, Indices, Size
+from .axes import Algebra, Axis, Size
 from .candidate import Candidate, Selection
-from .rules import Axes
+from .kept import Kept, Places, places
+from .rules import Axes, Literal
 from .trace import Trace
 
 
@@ -25,20 +28,60 @@ class Dim:
         size: Units in the unpruned network.
         atom: Its number in the blueprint's algebra.
         carriers: (parameter or buffer name, axis) pairs whose slices belong to its units.
+        labels: (atom, size in the unpruned network) of the outer factors that only label its units, outermost
+            first: each combination of their units keeps a set of its own, of equal width.
+        counts_groups: Whether its units are the groups of a grouped convolution or normalisation.
+        least: Smallest width that it may be cut to.
     """
 
     name: str
     size: int
     atom: int
     carriers: tuple[tuple[str, int], ...]
+    labels: tuple[tuple[int, int], ...] = ()
+    counts_groups: bool = False
+    least: int = 1
+
+    @property
+    def outer(self) -> int:
+        """How many sets of units are kept: one for each combination of its labels' units."""
+        return prod(size for _, size in self.labels)
 
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """An axis of a parameter that is not cut, and why."""
+    """An axis of a parameter that is not cut, and why.
+
+    Attributes:
+        dim: Its name, formed like a dim's.
+        reason: Why it keeps its size.
+        node: Name of the call that is the reason, where it is one.
+        carriers: (parameter or buffer name, axis) pairs that it lies on.
+    """
 
     dim: str
     reason: str
+    node: str | None = None
+    carriers: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What the rule of one call said.
+
+    Attributes:
+        literals: Argument name -> the axis or axes that it is written anew from; None for entries that stay.
+        summed: Axes that are contracted: a unit that is zero adds nothing.
+        blended: Axes along which each unit changes what the others become.
+        groupings: Axes that count groups.
+        unlabelled: (axis, other axis): units of the first meet at different positions of the second.
+    """
+
+    literals: Mapping[str, Literal]
+    summed: tuple[Axis, ...] = ()
+    blended: tuple[Axis, ...] = ()
+    groupings: tuple[Axis, ...] = ()
+    unlabelled: tuple[tuple[Axis, Axis], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +118,7 @@ class Blueprint:
         algebra: The axes' atoms.
         axes: Node name -> axes of each output tensor.
         parameters: Parameter or buffer name -> axes.
-        literals: Node name -> {argument name: axis or axes that its literal is written from}.
+        flows: Node name -> what its rule said of it.
         dims: What can be cut.
         blocks: What can be removed.
         not_removable: Additions that are no blocks.
@@ -87,12 +130,17 @@ class Blueprint:
     algebra: Algebra
     axes: Mapping[str, list[Axes]]
     parameters: Mapping[str, Axes]
-    literals: Mapping[str, Mapping[str, Axis | list[Axis]]]
+    flows: Mapping[str, Flow]
     dims: tuple[Dim, ...]
     blocks: tuple[Block, ...]
     not_removable: tuple[NotRemovable, ...]
     frozen: tuple[Frozen, ...]
     unknown: Mapping[str, tuple[str, ...]]
+
+    @cached_property
+    def by_atom(self) -> Mapping[int, Dim]:
+        """Root atom -> dim."""
+        return MappingProxyType({dim.atom: dim for dim in self.dims})
 
     @property
     def graph(self) -> fx.Graph:
@@ -131,6 +179,21 @@ class Blueprint:
             if width > sizes[name]:
                 raise ValueError(f"A width is at most the dim's size, but {name!r} has {width} > {sizes[name]}.")
 
+    def check_selection(self, selection: Selection) -> None:
+        """Check that a selection belongs to this blueprint.
+
+        Raises:
+            ValueError: Its candidate does not (see `check`), a dim keeps another number of sets than it has outer
+                units, or a unit is none of the dim's.
+        """
+        self.check(selection.candidate)
+        for dim in self.dims:
+            rows = selection.keep.get(dim.name, ())
+            if dim.name in selection.keep and len(rows) != dim.outer:
+                raise ValueError(f"Dim {dim.name!r} keeps {dim.outer} sets of units, but the selection has {len(rows)}.")
+            if any(not 0 <= unit < dim.size for row in rows for unit in row):
+                raise ValueError(f"Units of dim {dim.name!r} are 0 to {dim.size - 1}, but the selection has others.")
+
     def hidden(self, removed: Collection[str]) -> frozenset[str]:
         """Return the dims that vanish when these blocks are removed."""
         if not removed:
@@ -160,14 +223,21 @@ class Blueprint:
         widths = self.widths(candidate)
         return tuple(self.algebra.width(axis, widths) for axis in axes)
 
-    def indices(self, axis: Axis, selection: Selection) -> Indices:
-        """Return which positions of an axis stay under a selection."""
-        kept = {d.atom: np.asarray(selection.keep[d.name][0]) for d in self.dims if d.name in selection.keep}
-        return self.algebra.indices(axis, kept.get)
+    def kept(self, selection: Selection) -> dict[int, Kept]:
+        """Return root atom -> which of its units stay under a selection."""
+        return {
+            dim.atom: Kept(tuple(label for label, _ in dim.labels), np.asarray(selection.keep[dim.name]))
+            for dim in self.dims
+            if dim.name in selection.keep
+        }
+
+    def places(self, axes: Sequence[Axis], selection: Selection) -> list[Places]:
+        """Return how a tensor with these axes is sliced under a selection, step by step."""
+        return places(self.algebra, axes, self.kept(selection))
 
     def dims_of(self, axis: Axis) -> tuple[Dim, ...]:
         """Return the dims that an axis is made of, outermost first."""
-        by_atom = {dim.atom: dim for dim in self.dims}
+        by_atom = self.by_atom
         return tuple(by_atom[leaf] for leaf in self.algebra.leaves(axis) if leaf in by_atom)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,21 +11,27 @@ import torch
 from torch import fx, nn
 
 from ..errors import ModelError
-from .axes import ONE, Algebra, Axis, Size
+from .axes import ONE, Algebra, Size
 from .blocks import find_blocks
-from .blueprint import Blueprint, Dim, Frozen, frozen_mapping
+from .blueprint import Blueprint, Dim, Flow, Frozen, frozen_mapping
+from .labels import labels_of
 from .module import held
-from .restrict import matches, module_of
+from .restrict import Restriction, matches, module_of
 from .rules import KERNEL, Axes, Call, Rule, rule_of
-from .trace import is_mutable, operator_name, trace
+from .trace import Trace, is_mutable, operator_name, trace
 
-INNER = "the inside of a product: not cut yet"
 INPUT = "an axis of an input"
 OUTPUT = "an axis of an output"
 
 
 def comb(
-    model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None, *, keep: Sequence[str] = ()
+    model: nn.Module,
+    args: Any,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    keep: Sequence[str] = (),
+    only: Sequence[str] = (),
+    least: Mapping[str, int] | None = None,
 ) -> Blueprint:
     """Analyse a model: which of its sizes can be cut, what must be cut together, which blocks can go.
 
@@ -34,31 +40,41 @@ def comb(
         args: A tensor or a tuple of positional arguments; axis 0 of each tensor is the batch.
         kwargs: Keyword arguments.
         keep: Shell globs on module names whose parameters keep their sizes; a module covers its children.
+        only: Shell globs on module names; the parameters of all other modules keep their sizes. Empty: no limit.
+        least: Shell glob on module names -> least width of the dims whose first parameter lies there.
 
     Raises:
-        ModelError: The model does not run or export, a glob in `keep` matches nothing, or nothing can be cut.
+        ModelError: The model does not run or export, a glob matches nothing, or nothing can be cut.
     """
-    traced = trace(model, args, kwargs)
-    comb_ = _Comb(traced.module)
+    return analyse(trace(model, args, kwargs), Restriction(tuple(keep), tuple(only), dict(least or {})))
+
+
+def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
+    """Find out what can be cut in a traced model.
+
+    Raises:
+        ModelError: A glob of the restriction matches nothing, or nothing can be cut.
+    """
+    restriction = restriction or Restriction()
+    comb_ = _Comb(traced.module, getattr(traced, "overlapping", ()))
     comb_.run()
-    comb_.keep(keep)
-    comb_.freeze_insides()
-    dims, frozen = comb_.dims()
+    comb_.restrict(restriction)
+    dims, frozen = comb_.dims(restriction)
     blueprint = Blueprint(
         traced,
         comb_.algebra,
         frozen_mapping(comb_.axes),
         frozen_mapping(comb_.parameters),
-        frozen_mapping(comb_.literals),
+        frozen_mapping(comb_.flows),
         dims,
         (),
         (),
         frozen,
         frozen_mapping({name: tuple(nodes) for name, nodes in comb_.unknown.items()}),
     )
-    blocks, not_removable = find_blocks(blueprint, keep)
+    blocks, not_removable = find_blocks(blueprint, restriction)
     if not dims and not blocks:
-        reasons = "; ".join(sorted({f.reason for f in frozen})) or "it has no parameters"
+        reasons = "; ".join(sorted({f.reason for f in frozen})[:10]) or "it has no parameters"
         raise ModelError(f"At least one dim must be free, but nothing in this model can be cut: {reasons}.")
     return replace(blueprint, blocks=blocks, not_removable=not_removable)
 
@@ -66,13 +82,15 @@ def comb(
 class _Comb:
     """One pass over the graph, and what it learns."""
 
-    def __init__(self, module: fx.GraphModule) -> None:
+    def __init__(self, module: fx.GraphModule, overlapping: Sequence[Sequence[str]] = ()) -> None:
         self.module = module
+        self.overlapping = overlapping
         self.algebra = Algebra()
         self.axes: dict[str, list[Axes]] = {}
         self.parameters: dict[str, Axes] = {}
-        self.literals: dict[str, dict[str, Axis | list[Axis]]] = {}
+        self.flows: dict[str, Flow] = {}
         self.unknown: dict[str, list[str]] = {}
+        self.where: dict[str, str] = {}
 
     def run(self) -> None:
         self._start_parameters()
@@ -91,7 +109,12 @@ class _Comb:
         for name, value in held(self.module, self.module.graph).items():
             if isinstance(value, torch.Tensor):
                 storage = (value.data_ptr() or id(value), tuple(value.shape), value.stride())
-                self.parameters[name] = seen.setdefault(storage, [self.algebra.atom(size) for size in value.shape])
+                if storage not in seen:
+                    seen[storage] = [self.algebra.atom(size) for size in value.shape]
+                self.parameters[name] = seen[storage]
+        for names in self.overlapping:
+            for name in set(names) & set(self.parameters):
+                self._freeze(self.parameters[name], f"{', '.join(names)} share memory in part")
         for node in self.module.graph.nodes:
             if node.op == "get_attr" and str(node.target) in self.parameters:
                 self.axes[node.name] = [self.parameters[str(node.target)]]
@@ -105,20 +128,22 @@ class _Comb:
         if not shapes:
             return self._touch_without_tensors(node, operator)
         rule = None if is_mutable(node) else rule_of(operator)
-        call = self._call(node, shapes)
+        call = self._call(node, operator, shapes)
         outputs = self._apply(rule, call) if rule is not None else None
         if outputs is None:
             self._freeze_unknown(node, operator, call)
             return
         self._freeze_untaken(call, operator)
         self.axes[node.name] = outputs
-        self.literals[node.name] = call.literals
+        self.flows[node.name] = Flow(
+            call.literals, tuple(call.summed), tuple(call.blended), tuple(call.groupings), tuple(call.unlabelled)
+        )
 
     def _apply(self, rule: Rule, call: Call) -> list[Axes] | None:
         """Return what a rule says of a call; None where the call is a use that the rule does not cover."""
         try:
             outputs = rule(call)
-        except (ValueError, KeyError, IndexError):
+        except (ValueError, KeyError, IndexError, TypeError, StopIteration):
             return None
         shapes = [tuple(self.algebra.size(axis) for axis in axes) for axes in outputs]
         return outputs if shapes == list(call.outputs) else None
@@ -129,102 +154,86 @@ class _Comb:
         outputs = self.axes.get(source.name, []) if isinstance(source, fx.Node) else []
         return outputs[index] if isinstance(index, int) and index < len(outputs) else None
 
-    def _call(self, node: fx.Node, shapes: list[tuple[Size, ...]]) -> Call:
+    def _call(self, node: fx.Node, operator: str, shapes: list[tuple[Size, ...]]) -> Call:
         arguments = _arguments(node)
         found: dict[str, Axes] = {}
         for name, value in arguments.items():
-            values = value if isinstance(value, (list, tuple)) else [value]
-            for i, item in enumerate(values):
+            listed = isinstance(value, (list, tuple))
+            for i, item in enumerate(value if isinstance(value, (list, tuple)) else [value]):
                 if isinstance(item, fx.Node) and len(self.axes.get(item.name, ())) == 1 and _shapes(item):
-                    found[f"{name}.{i}" if isinstance(value, (list, tuple)) else name] = self.axes[item.name][0]
-        return Call(node, self.algebra, arguments, found, shapes)
+                    found[f"{name}.{i}" if listed else name] = self.axes[item.name][0]
+        return Call(node, operator, self.algebra, arguments, found, shapes)
 
     def _touch_without_tensors(self, node: fx.Node, operator: str) -> None:
         """Account for calls whose result is no tensor: reading the batch's size is harmless, all else freezes."""
         for source in node.all_input_nodes:
             batch_only = operator == "sym_size" and node.args[1] == 0 and _shapes(source)[0][0].symbols
             if not batch_only:
-                self._freeze_node(source, f"{operator} reads its size")
+                self._freeze_node(source, f"{operator} ({node.name}) reads its size", node)
 
     def _freeze_unknown(self, node: fx.Node, operator: str, call: Call) -> None:
         why = "writes to memory that is read later" if is_mutable(node) else "has no rule for this use"
         reason = f"{operator} ({node.name}) {why}"
         self.unknown.setdefault(operator, []).append(node.name)
         for source in node.all_input_nodes:
-            self._freeze_node(source, reason)
+            self._freeze_node(source, reason, node)
         for axes in call.tensors.values():
-            for axis in axes:
-                self.algebra.freeze(axis, reason)
+            self._freeze(axes, reason, node)
         self.axes[node.name] = self._frozen_outputs(node, reason)
 
     def _freeze_untaken(self, call: Call, operator: str) -> None:
         for name, axes in call.tensors.items():
             for i, axis in enumerate(axes):
                 if (name, i) not in call.taken:
-                    self.algebra.freeze(axis, f"{operator} ({call.node.name}) works along axis {i} of its {name}")
+                    reason = f"{operator} ({call.node.name}) works along axis {i} of its {name}"
+                    self._freeze([axis], reason, call.node)
 
-    def _freeze_node(self, node: fx.Node, reason: str) -> None:
-        for axes in self.axes.get(node.name, ()):
-            for axis in axes:
-                self.algebra.freeze(axis, reason)
+    def _freeze_node(self, source: fx.Node, reason: str, node: fx.Node | None = None) -> None:
+        for axes in self.axes.get(source.name, ()):
+            self._freeze(axes, reason, node)
+
+    def _freeze(self, axes: Axes, reason: str, node: fx.Node | None = None) -> None:
+        if node is not None:
+            self.where[reason] = node.name
+        for axis in axes:
+            self.algebra.freeze(axis, reason)
 
     def _frozen_outputs(self, node: fx.Node, reason: str) -> list[Axes]:
         return [[self.algebra.atom(size, frozen=reason) for size in shape] for shape in _shapes(node)]
 
-    def keep(self, globs: Sequence[str]) -> None:
+    def restrict(self, restriction: Restriction) -> None:
         """Freeze the parameters of the modules that the user wants to keep."""
-        unused = set(globs)
+        restriction.check({module_of(name) for name in self.parameters})
         for name, axes in self.parameters.items():
-            path = module_of(name)
-            for glob in globs:
-                if matches(path, [glob]):
-                    unused.discard(glob)
-                    for axis in axes:
-                        self.algebra.freeze(axis, f"kept by the user ({glob})")
-        if unused:
-            raise ModelError(
-                f"A glob in `keep` must match a module that has parameters, but {sorted(unused)} match none. "
-                f"Modules with parameters: {sorted({module_of(n) for n in self.parameters})[:20]}."
-            )
+            if (reason := restriction.reason(module_of(name))) is not None:
+                self._freeze(axes, reason)
 
-    def freeze_insides(self) -> None:
-        """Freeze inner factors: each outer index would need a set of its own, which this version does not keep."""
-        for axes in self.parameters.values():
-            for axis in axes:
-                for leaf in _inner_leaves(self.algebra, axis):
-                    self.algebra.freeze((leaf,), INNER)
-
-    def dims(self) -> tuple[tuple[Dim, ...], tuple[Frozen, ...]]:
+    def dims(self, restriction: Restriction) -> tuple[tuple[Dim, ...], tuple[Frozen, ...]]:
         """Name the free atoms that sit on a parameter, and say of the others why they are not free."""
         trainable = {name for name, _ in self.module.named_parameters(remove_duplicate=False)}
         names: dict[int, str] = {}
-        carriers: dict[int, list[tuple[str, int]]] = {}
+        carriers: dict[int, dict[tuple[str, int], None]] = {}
         for name, axes in sorted(self.parameters.items(), key=lambda item: item[0] not in trainable):
             for i, axis in enumerate(axes):
                 leaves = list(self.algebra.leaves(axis))
                 for k, leaf in enumerate(leaves):
                     if name in trainable:
                         names.setdefault(leaf, f"{name}:{i}" if len(leaves) == 1 else f"{name}:{i}.{k}")
-                    if (name, i) not in carriers.setdefault(leaf, []):
-                        carriers[leaf].append((name, i))
+                    carriers.setdefault(leaf, {})[name, i] = None
+        free = [leaf for leaf in names if self.algebra.frozen(leaf) is None]
+        labels = labels_of(self.algebra, free, self.parameters, self.axes, self.flows)
+        groupings = {leaf for flow in self.flows.values() for a in flow.groupings for leaf in self.algebra.leaves(a)}
         dims, frozen = [], []
         for leaf, name in names.items():
             reason = self.algebra.frozen(leaf)
+            size = self.algebra.size((leaf,)).count
             if reason is None:
-                dims.append(Dim(name, self.algebra.size((leaf,)).count, leaf, tuple(carriers[leaf])))
+                outer = tuple((label, self.algebra.size((label,)).count) for label in labels[leaf])
+                floor = min(size, restriction.floor(module_of(name.rpartition(":")[0])))
+                dims.append(Dim(name, size, leaf, tuple(carriers[leaf]), outer, leaf in groupings, floor))
             elif reason != KERNEL:
-                frozen.append(Frozen(name, reason))
+                frozen.append(Frozen(name, reason, self.where.get(reason), tuple(carriers[leaf])))
         return tuple(dims), tuple(frozen)
-
-
-def _inner_leaves(algebra: Algebra, axis: Axis) -> Iterator[int]:
-    reading = algebra.resolve(axis)
-    for position, term in enumerate(reading):
-        if position:
-            yield from algebra.leaves((term,))
-        elif not isinstance(term, int):
-            for part in term.parts:
-                yield from _inner_leaves(algebra, part)
 
 
 def _arguments(node: fx.Node) -> dict[str, Any]:

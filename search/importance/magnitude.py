@@ -17,15 +17,41 @@ def magnitude(blueprint: Blueprint) -> Scores:
     section 3.3), summed over the coupled parameters.
     """
     parameters = dict(blueprint.trace.module.named_parameters())
-    return {dim.name: _score(blueprint, dim, parameters) for dim in blueprint.dims}
+    squares = {name: value.detach().double().square() for name, value in parameters.items()}
+    return {dim.name: _score(blueprint, dim, squares) for dim in blueprint.dims}
 
 
-def _score(blueprint: Blueprint, dim: Dim, parameters: dict[str, torch.nn.Parameter]) -> npt.NDArray[np.float64]:
-    scores = np.zeros(dim.size)
+def _score(blueprint: Blueprint, dim: Dim, squares: dict[str, torch.Tensor]) -> npt.NDArray[np.float64]:
+    scores = np.zeros(dim.outer * dim.size)
     for name, axis in dim.carriers:
-        if name in parameters:
-            squares = parameters[name].detach().double().square()
-            line = squares.sum(dim=[i for i in range(squares.dim()) if i != axis]) if squares.dim() > 1 else squares
-            owners = blueprint.algebra.owners(blueprint.parameters[name][axis], dim.atom)
-            scores += np.bincount(owners[owners >= 0], weights=line.cpu().numpy()[owners >= 0], minlength=dim.size)
-    return scores
+        if name in squares:
+            place, needed = _places(blueprint, dim, name, axis)
+            rest = [i for i in range(squares[name].dim()) if i not in needed]
+            weights = (squares[name].sum(dim=rest) if rest else squares[name]).cpu().numpy()
+            carried = place >= 0
+            scores += np.bincount(place[carried], weights=weights[carried], minlength=len(scores))
+    return scores.reshape(dim.outer, dim.size)
+
+
+def _places(blueprint: Blueprint, dim: Dim, name: str, axis: int) -> tuple[npt.NDArray[np.int64], list[int]]:
+    """Return which score each element belongs to (-1: none), spread over the axes that decide it, and these axes."""
+    algebra, axes = blueprint.algebra, blueprint.parameters[name]
+    where = {label: axis if label in algebra.leaves(axes[axis]) else _axis_with(blueprint, name, label)
+             for label, _ in dim.labels}  # fmt: skip
+    needed = sorted({axis, *where.values()})
+
+    def spread(units: npt.NDArray[np.int64], along: int) -> npt.NDArray[np.int64]:
+        return units.reshape([-1 if i == along else 1 for i in needed])
+
+    unit = spread(algebra.owners(axes[axis], dim.atom), axis)
+    row = np.zeros_like(unit)
+    for label, size in dim.labels:
+        row = row * size + spread(algebra.owners(axes[where[label]], label), where[label])
+    place = np.where(unit >= 0, row * dim.size + unit, -1)
+    shape = [algebra.size(axes[i]).count for i in needed]
+    return np.broadcast_to(place, shape), needed
+
+
+def _axis_with(blueprint: Blueprint, name: str, label: int) -> int:
+    axes = blueprint.parameters[name]
+    return next(i for i, axis in enumerate(axes) if label in blueprint.algebra.everywhere(axis))

@@ -40,7 +40,8 @@ def select(blueprint: Blueprint, candidate: Candidate, importance: str | Scores 
     """
     blueprint.check(candidate)
     scores = score(blueprint, importance) if isinstance(importance, str) else importance
-    return Selection(candidate, {name: [_best(scores[name], width)] for name, width in candidate.dims.items()})
+    keep = {name: [_best(row, width) for row in scores[name]] for name, width in candidate.dims.items()}
+    return Selection(candidate, keep)
 
 
 def _best(scores: np.ndarray, width: int) -> list[int]:

@@ -10,6 +10,7 @@ import torch
 from torch import fx, nn
 
 from ..graph import Blueprint, Selection, Size
+from ..graph.kept import Kept, places
 from ..graph.module import copy_graph, held, like, place
 from ..graph.trace import drop_dead_calls
 from .subnet import Subnet
@@ -28,7 +29,7 @@ def cut(blueprint: Blueprint, selection: Selection) -> Subnet:
     Raises:
         ValueError: The selection does not belong to the blueprint.
     """
-    blueprint.check(selection.candidate)
+    blueprint.check_selection(selection)
     graph, nodes = copy_graph(blueprint.graph)
     _remove_blocks(blueprint, selection, nodes)
     _write_literals(blueprint, selection, nodes)
@@ -50,14 +51,28 @@ def _remove_blocks(blueprint: Blueprint, selection: Selection, nodes: Mapping[fx
 def _write_literals(blueprint: Blueprint, selection: Selection, nodes: Mapping[fx.Node, fx.Node]) -> None:
     widths = blueprint.widths(selection.candidate)
     for old, new in nodes.items():
-        for name, value in blueprint.literals.get(old.name, {}).items():
-            sizes = [blueprint.algebra.width(axis, widths) for axis in (value if isinstance(value, list) else [value])]
-            set_argument(new, name, _sizes(sizes) if isinstance(value, list) else sizes[0].count)
+        flow = blueprint.flows.get(old.name)
+        for name, value in flow.literals.items() if flow is not None else ():
+            if isinstance(value, tuple):
+                set_argument(new, name, blueprint.algebra.width(value, widths).count)
+            else:
+                entries = argument(new, name)
+                set_argument(new, name, [
+                    entry if axis is None else _size(blueprint.algebra.width(axis, widths))
+                    for axis, entry in zip(value, entries, strict=True)
+                ])  # fmt: skip
 
 
-def _sizes(sizes: list[Size]) -> list[int]:
-    """Return a shape argument, with -1 for the one axis that carries the batch."""
-    return [-1 if size.symbols else size.count for size in sizes]
+def _size(size: Size) -> int:
+    """Return an entry of a shape argument, -1 for the one axis that carries the batch."""
+    return -1 if size.symbols else size.count
+
+
+def argument(node: fx.Node, name: str) -> Any:
+    """Return a call's argument by its name in the operator's schema."""
+    names = [argument.name for argument in node.target._schema.arguments]  # type: ignore[union-attr]
+    position = names.index(name)
+    return node.args[position] if position < len(node.args) else node.kwargs[name]
 
 
 def set_argument(node: fx.Node, name: str, value: object) -> None:
@@ -74,18 +89,22 @@ def _sliced_tensors(graph: fx.Graph, blueprint: Blueprint, selection: Selection)
     """Return a bare module that holds what the graph reads, sliced; tied tensors stay tied."""
     root = nn.Module()
     made: dict[int, Any] = {}
+    kept = blueprint.kept(selection)
     for name, value in held(blueprint.trace.module, graph).items():
         if id(value) not in made:
             is_tensor = isinstance(value, torch.Tensor)
-            made[id(value)] = _sliced(value, name, blueprint, selection) if is_tensor else copy.deepcopy(value)
+            made[id(value)] = sliced(value, name, blueprint, kept) if is_tensor else copy.deepcopy(value)
         place(root, name, made[id(value)])
     return root
 
 
-def _sliced(value: torch.Tensor, name: str, blueprint: Blueprint, selection: Selection) -> torch.Tensor:
+def sliced(value: torch.Tensor, name: str, blueprint: Blueprint, kept: Mapping[int, Kept]) -> torch.Tensor:
+    """Return what stays of a parameter or buffer, in memory of its own."""
     data = value.detach()
-    for i, axis in enumerate(blueprint.parameters[name]):
-        if blueprint.dims_of(axis):
-            index = torch.as_tensor(blueprint.indices(axis, selection), device=value.device)
-            data = data.index_select(i, index)
+    for step in places(blueprint.algebra, blueprint.parameters[name], kept):
+        index = torch.as_tensor(step.index, device=value.device)
+        if index.dim() == 1:
+            data = data.index_select(step.axis, index)
+        else:
+            data = torch.take_along_dim(data, index, step.axis)
     return like(value, data.clone() if data.data_ptr() == value.data_ptr() else data)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import fx
 from torch.utils import _pytree as pytree
 
 from ..graph import Blueprint, Selection, full
@@ -56,14 +57,19 @@ def permutation(blueprint: Blueprint, rng: np.random.Generator) -> Proof:
     """
     scrambled = scramble(blueprint, rng)
     whole = full(scrambled)
-    order = {name: [rng.permutation(width)] for name, width in whole.dims.items()}
-    before = cut(scrambled, Selection(whole, {name: [range(width)] for name, width in whole.dims.items()}))
+    order = {dim.name: [rng.permutation(dim.size) for _ in range(dim.outer)] for dim in blueprint.dims}
+    before = cut(scrambled, everything(scrambled))
     after = cut(scrambled, Selection(whole, order))
     args, kwargs = _example(blueprint, rng)
     with torch.no_grad():
         expected, got = _flat(before(*args, **kwargs)), _flat(after(*args, **kwargs))
     difference = float((expected - got).abs().max())
     return Proof("permutation", difference, float(expected.abs().max()), PERMUTATION_TOLERANCE)
+
+
+def everything(blueprint: Blueprint) -> Selection:
+    """Return the selection that keeps all units in their order."""
+    return Selection(full(blueprint), {dim.name: [range(dim.size)] * dim.outer for dim in blueprint.dims})
 
 
 def scramble(blueprint: Blueprint, rng: np.random.Generator) -> Blueprint:
@@ -73,13 +79,29 @@ def scramble(blueprint: Blueprint, rng: np.random.Generator) -> Blueprint:
     for name, value in [*module.named_parameters(), *module.named_buffers()]:
         if value.is_floating_point():
             value.data = value.data.double()
+            if not value.isfinite().all():
+                continue  # A mask of infinities says which positions count; numbers in their place would not.
             spread = value.data.std() if value.numel() > 1 else torch.tensor(1.0)
             noise = torch.randn(value.shape, generator=generator, dtype=torch.float64)
             if name.endswith("running_var"):
                 value.data = 0.5 + torch.rand(value.shape, generator=generator, dtype=torch.float64)
             else:
                 value.data = value.data + noise * max(float(spread), 0.1)
+    _compute_in_double(module.graph)
+    module.recompile()
     return replace(blueprint, trace=replace(blueprint.trace, module=module))
+
+
+def _compute_in_double(graph: fx.Graph) -> None:
+    """Write float64 for every floating-point type that a call names, so that the proof is not blurred by a cast."""
+
+    def double(value: Any) -> Any:
+        return torch.float64 if isinstance(value, torch.dtype) and value.is_floating_point else value
+
+    for node in graph.nodes:
+        if node.op == "call_function":
+            node.args = pytree.tree_map(double, node.args)
+            node.kwargs = pytree.tree_map(double, node.kwargs)
 
 
 def _example(blueprint: Blueprint, rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:

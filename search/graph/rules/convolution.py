@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..axes import Axis, Size
-from ._base import Axes, Call
+from ._base import SPATIAL, Axes, Call
 
 KERNEL = "a kernel axis"
 """Reason that marks the axes which no network can be cut along."""
@@ -15,26 +15,58 @@ def convolution(call: Call) -> list[Axes]:
     With g groups the input axis is [g, c / g] and the weight's axis 0 is [g, o / g]. The group count is a literal of
     the call; it is written anew from the axis g.
     """
-    groups = int(call.arguments["groups"])
     channels, out, inner = call.take("input", 1), call.take("weight", 0), call.take("weight", 1)
+    group = _group(call, inner)
+    call.tie(channels, group + inner)
+    each = call.algebra.size(out).over(call.algebra.size(group))
+    if group and each is not None:
+        call.tie(out, group + call.algebra.atom(each))
+    _contract(call, inner, out, group)
+    return _output(call, out)
+
+
+def transposed_convolution(call: Call) -> list[Axes]:
+    """Tie x (n, c, ...) to the weight (c, o / groups, ...) and the bias (o,); the output is (n, o, ...).
+
+    With g groups the weight's axis 0 is [g, c / g] and the output axis is [g, o / g].
+    """
+    channels, whole, inner = call.take("input", 1), call.take("weight", 0), call.take("weight", 1)
+    call.tie(channels, whole)
+    group = _group(call, inner)
+    each = call.algebra.size(whole).over(call.algebra.size(group))
+    if each is None:
+        raise ValueError(f"Groups divide the input channels {call.algebra.size(whole)}.")
+    contracted = whole
+    if group:
+        contracted = call.algebra.atom(each)
+        call.tie(whole, group + contracted)
+    _contract(call, contracted, inner, group)
+    return _output(call, group + inner)
+
+
+def _group(call: Call, inner: Axis) -> Axis:
+    """Return the axis that counts the groups (empty for one group); a depthwise convolution's are its channels."""
+    groups = int(call.arguments["groups"])
     if groups == 1:
-        call.tie(channels, inner)
-    else:
-        group = _groups(call, channels, out, inner, groups)
-        call.literals["groups"] = group
+        return ()
+    group = call.algebra.atom(groups)
+    call.literals["groups"] = group
+    if call.algebra.size(inner) != Size(1):
+        call.groupings.append(group)
+    return group
+
+
+def _contract(call: Call, contracted: Axis, out: Axis, group: Axis) -> None:
+    """Each output unit sums over all of its group's inputs: what stays of them cannot depend on the output unit."""
+    call.sums(contracted)
+    if not group:
+        call.apart(contracted, out)
+
+
+def _output(call: Call, out: Axis) -> list[Axes]:
     if call.has("bias"):
         call.tie(out, call.take("bias", 0))
     for i in range(2, call.rank("weight")):
         call.algebra.freeze(call.take("weight", i), KERNEL)
-    spatial = [call.fresh(size, "a spatial axis") for size in call.outputs[0][2:]]
+    spatial = [call.fresh(size, SPATIAL) for size in call.outputs[0][2:]]
     return [[call.take("input", 0), out, *spatial]]
-
-
-def _groups(call: Call, channels: Axis, out: Axis, inner: Axis, groups: int) -> Axis:
-    group = call.algebra.atom(groups)
-    each = call.algebra.size(out).over(Size(groups))
-    if each is None:
-        raise ValueError(f"{groups} groups must divide the output channels {call.algebra.size(out)}.")
-    call.tie(channels, group + inner)
-    call.tie(out, group + call.algebra.atom(each))
-    return group

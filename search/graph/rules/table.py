@@ -4,48 +4,98 @@ There are three kinds of operator, never two. Those in `RULES` have a rule. Thos
 alone, by name. All others are unknown: they freeze what they touch and are reported.
 """
 
-from ._base import Rule
-from .convolution import convolution
-from .dense import linear
-from .normalisation import batch_norm
-from .pointwise import pointwise
-from .pooling import mean, pool2d
-from .shape import flatten, reshape
+from collections.abc import Mapping
+from types import MappingProxyType
 
-RULES: dict[str, Rule] = {
-    "conv1d": convolution,
-    "conv2d": convolution,
-    "conv3d": convolution,
-    "linear": linear,
-    "batch_norm": batch_norm,
-    "max_pool2d": pool2d,
-    "avg_pool2d": pool2d,
-    "adaptive_avg_pool2d": pool2d,
-    "adaptive_max_pool2d": pool2d,
-    "mean": mean,
-    "flatten": flatten,
-    "reshape": reshape,
-    "view": reshape,
-}
+from . import attention, convolution, dense, factory, joining, normalisation, patches, picking, pointwise, pooling
+from . import reduction, shape
+from ._base import Rule
+
+_RULES_OF: dict[Rule, tuple[str, ...]] = {
+    convolution.convolution: ("conv1d", "conv2d", "conv3d"),
+    convolution.transposed_convolution: ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
+    dense.linear: ("linear",),
+    dense.matmul: ("matmul", "bmm", "mm", "mv", "dot"),
+    dense.added_product: ("addmm", "baddbmm"),
+    dense.einsum: ("einsum",),
+    dense.embedding: ("embedding",),
+    attention.attention: ("scaled_dot_product_attention",),
+    normalisation.batch_norm: ("batch_norm", "instance_norm"),
+    normalisation.layer_norm: ("layer_norm", "rms_norm"),
+    normalisation.group_norm: ("group_norm",),
+    pointwise.of_the_first: ("type_as", "zeros_like", "ones_like", "full_like", "empty_like"),
+    pointwise.prelu: ("prelu",),
+    pointwise.gated: ("glu",),
+    pooling.spatial: (
+        "max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d",
+        "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
+        "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d",
+        "upsample_linear1d", "upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d",
+        "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "_upsample_nearest_exact2d",
+        "upsample_nearest3d", "upsample_trilinear3d",
+    ),
+    reduction.total: ("sum", "linalg_vector_norm", "norm"),
+    reduction.statistic: ("mean", "amax", "amin", "var", "std", "var_mean", "logsumexp"),
+    reduction.softmax: ("softmax", "log_softmax"),
+    shape.flatten: ("flatten",),
+    shape.reshape: ("reshape", "view"),
+    shape.reshape_as: ("reshape_as", "view_as"),
+    shape.permute: ("permute",),
+    shape.transpose: ("transpose", "swapaxes", "swapdims", "t", "mT"),
+    shape.move: ("movedim", "moveaxis"),
+    shape.squeeze: ("squeeze",),
+    shape.unsqueeze: ("unsqueeze",),
+    shape.expand: ("expand",),
+    shape.expand_as: ("expand_as",),
+    shape.repeat: ("repeat", "tile"),
+    shape.repeat_interleave: ("repeat_interleave",),
+    joining.cat: ("cat", "concat", "concatenate"),
+    joining.stack: ("stack",),
+    joining.split: ("split_with_sizes",),
+    joining.pad: ("pad", "constant_pad_nd"),
+    picking.slice_: ("slice",),
+    picking.select: ("select",),
+    picking.unbind: ("unbind",),
+    picking.index: ("index",),
+    picking.index_select: ("index_select",),
+    picking.moved: ("roll", "flip", "cumsum"),
+    picking.scattered: ("slice_scatter", "select_scatter"),
+    patches.pixel_shuffle: ("pixel_shuffle",),
+    patches.pixel_unshuffle: ("pixel_unshuffle",),
+    patches.channel_shuffle: ("channel_shuffle",),
+    patches.im2col: ("im2col",),
+    patches.col2im: ("col2im",),
+    patches.windows: ("unfold",),
+    factory.filled: ("zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "new_empty"),
+    factory.numbered: ("arange", "linspace", "eye"),
+}  # fmt: skip
+
+RULES: Mapping[str, Rule] = MappingProxyType({name: rule for rule, names in _RULES_OF.items() for name in names})
 """Operator name without its overload -> rule."""
 
 NONLINEAR: frozenset[str] = frozenset(
     {
-        "relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "celu", "gelu", "silu", "mish", "hardtanh",
-        "hardswish", "hardsigmoid", "sigmoid", "log_sigmoid", "tanh", "softplus", "clamp", "clamp_min", "clamp_max",
-        "exp", "log", "sqrt", "rsqrt", "pow", "abs", "square", "reciprocal", "maximum", "minimum",
+        "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "hardtanh", "softsign",
+        "hardswish", "hardsigmoid", "sigmoid", "log_sigmoid", "tanh", "softplus", "softshrink", "hardshrink",
+        "threshold", "clamp", "clamp_min", "clamp_max", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "pow", "abs",
+        "square", "reciprocal", "maximum", "minimum", "sign", "floor", "ceil", "round", "sin", "cos", "erf", "atan2",
+        "where", "masked_fill", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not",
+        "bitwise_and", "bitwise_or", "bitwise_not", "floor_divide", "remainder", "fmod",
     }
 )  # fmt: skip
 """Pointwise operators that are not linear in their input."""
 
 LINEAR: frozenset[str] = frozenset(
-    {"add", "sub", "mul", "div", "neg", "clone", "contiguous", "detach", "dropout", "feature_dropout", "to", "type_as"}
-)
+    {
+        "add", "sub", "rsub", "mul", "div", "neg", "addcmul", "addcdiv", "lerp", "clone", "contiguous", "detach",
+        "alias", "lift_fresh_copy", "dropout", "feature_dropout", "alpha_dropout", "to", "_to_copy",
+    }
+)  # fmt: skip
 """Pointwise operators that are linear in each input."""
 
-POINTWISE: frozenset[str] = (NONLINEAR | LINEAR) - {"prelu"}
+POINTWISE: frozenset[str] = NONLINEAR | LINEAR
 
 
 def rule_of(operator: str) -> Rule | None:
     """Return the rule of an operator, or None where it is unknown."""
-    return pointwise if operator in POINTWISE else RULES.get(operator)
+    return pointwise.pointwise if operator in POINTWISE else RULES.get(operator)

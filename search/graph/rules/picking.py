@@ -1,0 +1,133 @@
+"""Operators that pick positions of an axis, or move them about."""
+
+from __future__ import annotations
+
+import sys
+
+from ..axes import Axis, Size
+from ._base import Axes, Call
+
+
+def slice_(call: Call) -> list[Axes]:
+    """Take a stretch of an axis, or every k-th position of it.
+
+    A stretch cuts the axis at its ends. Every k-th position reads the axis as [n / k, k] and keeps n / k.
+    """
+    axes, dim = call.take_all("self"), int(call.arguments["dim"]) % call.rank("self")
+    size = call.algebra.size(axes[dim])
+    out = call.outputs[0][dim]
+    if size == out:
+        if not size.symbols:
+            _write_end(call, axes[dim])
+        return [axes]
+    step = int(call.arguments["step"])
+    if size.symbols:
+        raise ValueError("Positions are taken from an axis of known size.")
+    start, end = (_position(call.arguments[name], size.count, d) for name, d in (("start", 0), ("end", size.count)))
+    axes[dim] = _stretch(call, axes[dim], start, end) if step == 1 else _every(call, axes[dim], start, end, step)
+    return [axes]
+
+
+def _position(value: int | None, size: int, default: int) -> int:
+    if value is None:
+        return default
+    return max(0, min(size, value + size if value < 0 else value))
+
+
+def _stretch(call: Call, axis: Axis, start: int, end: int) -> Axis:
+    size = call.algebra.size(axis).count
+    if start >= end:
+        raise ValueError("A stretch has at least one position.")
+    before, rest = call.algebra.cut(axis, start) or (None, None) if start else ((), axis)
+    if rest is None or before is None:
+        raise ValueError("A boundary lies between two units.")
+    middle = rest
+    if end < size:
+        both = call.algebra.cut(rest, end - start)
+        if both is None:
+            raise ValueError("A boundary lies between two units.")
+        middle = both[0]
+    if start:
+        call.literals["start"] = before
+    _write_end(call, call.algebra.concat([before, middle]) if start else middle)
+    return middle
+
+
+def _write_end(call: Call, axis: Axis) -> None:
+    """Write the end of a stretch anew, unless it means "to the end"."""
+    if isinstance(call.arguments["end"], int) and call.arguments["end"] != sys.maxsize:
+        call.literals["end"] = axis
+
+
+def _every(call: Call, axis: Axis, start: int, end: int, step: int) -> Axis:
+    size = call.algebra.size(axis).count
+    if size % step or start >= step or end <= size - step + start:
+        raise ValueError("Every k-th position of an axis of n means that k divides n.")
+    outer = call.algebra.atom(size // step)
+    inner = call.fresh(Size(step), f"{call.operator} ({call.node.name}) takes every {step}th position")
+    call.tie(axis, outer + inner)
+    _write_end(call, axis)
+    return outer
+
+
+def select(call: Call) -> list[Axes]:
+    """Take one position of an axis, by its number; the others pass."""
+    dim = int(call.arguments["dim"]) % call.rank("self")
+    axes = call.take_all("self", but=[dim])
+    return [[*axes[:dim], *axes[dim + 1 :]]]
+
+
+def unbind(call: Call) -> list[Axes]:
+    """Take each position of an axis by itself."""
+    return [outputs for _ in call.outputs for outputs in select(call)]
+
+
+def index(call: Call) -> list[Axes]:
+    """Look positions of axes up by number; the tensors of numbers broadcast, and axes without one pass.
+
+    Raises:
+        ValueError: The numbers are true or false, so that the count depends on them.
+    """
+    entries = list(call.arguments["indices"])
+    looked_up = [i for i, entry in enumerate(entries) if entry is not None]
+    if not looked_up or len(call.listed("indices")) != len(looked_up) or _is_mask(entries[looked_up[0]]):
+        raise ValueError("Positions are looked up by number.")
+    axes = call.take_all("self", but=looked_up)
+    found = call.broadcast([call.take_all(name) for name in call.listed("indices")])
+    rest = [axis for i, axis in enumerate(axes) if i not in looked_up]
+    together = looked_up == list(range(looked_up[0], looked_up[-1] + 1))
+    at = looked_up[0] if together else 0
+    return [[*rest[:at], *found, *rest[at:]]]
+
+
+def _is_mask(entry: object) -> bool:
+    value = getattr(entry, "meta", {}).get("val")
+    return value is None or not (value.dtype.is_signed and not value.dtype.is_floating_point)
+
+
+def index_select(call: Call) -> list[Axes]:
+    """Look positions of one axis up by number."""
+    dim = int(call.arguments["dim"]) % call.rank("self")
+    axes = call.take_all("self", but=[dim])
+    axes[dim] = call.take("index", 0)
+    return [axes]
+
+
+def moved(call: Call) -> list[Axes]:
+    """Pass all axes but those along which positions move or add up; these stay as they are."""
+    dims = call.arguments.get("dims", call.arguments.get("dim"))
+    rank = call.rank("self")
+    touched = [d % rank for d in ([dims] if isinstance(dims, int) else dims)] if dims else list(range(rank))
+    return [call.take_all("self", but=touched)]
+
+
+def scattered(call: Call) -> list[Axes]:
+    """Write a tensor over a stretch or one position of an axis; all other axes are tied."""
+    axes, source = call.tensors["self"], call.tensors["src"]
+    dim = int(call.arguments["dim"]) % len(axes)
+    axes = call.take_all("self", but=[dim])
+    inserted = len(source) < len(axes)
+    taken = call.take_all("src", but=[] if inserted else [dim])
+    if inserted:
+        taken.insert(dim, axes[dim])
+    return [[axis if i == dim else call.tie(axis, taken[i]) for i, axis in enumerate(axes)]]
