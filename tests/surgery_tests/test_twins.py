@@ -10,11 +10,15 @@ import pytest
 import torch
 
 import search
+from search.graph import assemble
 from search.importance import Scores, score
 from tests.twins import HEAD_SIZE, SMALL, Cut, Network, native_twin, randomise, with_whole_heads
 
 TOLERANCE = 1e-9
 """Largest difference in float64, relative to the largest output, at which two networks are one."""
+
+BRANCHES = {"resnet": 6, "resnet-bottleneck": 5, "mobilenet-v2": 3, "convnext": 5, "deit": 4, "swin": 10}
+"""Residual branches of each network; the others have none."""
 
 WITH_HEADS = [name for name in SMALL if name in ("deit", "swin")]
 
@@ -74,13 +78,24 @@ def test_random_candidates_are_their_native_twins(name: str, seed: int) -> None:
     cut_and_twin(found, with_whole_heads(found.blueprint, drawn))
 
 
+@pytest.mark.parametrize("name", BRANCHES)
+def test_every_branch_can_be_removed(name: str) -> None:
+    blueprint = whole(name).blueprint
+    blocks = [block.name for block in blueprint.blocks]
+    assert blueprint.not_removable == ()
+    assert len(blocks) == BRANCHES[name]
+    for removed in (blocks, blocks[::2], blocks[1::2]):
+        cut_and_twin(whole(name), assemble(blueprint, search.full(blueprint).dims, removed))
+
+
 @pytest.mark.parametrize("name", WITH_HEADS)
 def test_smaller_heads_keep_the_scale(name: str) -> None:
     """A twin of the same class has smaller heads too, where it is told the unpruned network's scale."""
     found = whole(name)
     sizes = [dim.name for dim in found.blueprint.dims if dim.name.endswith(HEAD_SIZE)]
     assert len(sizes) == sum(name.endswith("qkv.weight") for name, _ in found.network.named_parameters())
-    cut_and_twin(found, search.uniform(found.blueprint, 0.5))
+    halves = {dim.name: -(-dim.size // 2) for dim in found.blueprint.dims}
+    cut_and_twin(found, assemble(found.blueprint, halves))
     for seed in range(3):
         cut_and_twin(found, search.sample(found.blueprint, np.random.default_rng(seed)))
 
