@@ -21,9 +21,9 @@ from onnx import numpy_helper
 from torch import fx
 
 from ..errors import ExportError
-from ..graph import Axis, Blueprint, Candidate, Selection, full
+from ..graph import Axis, Blueprint, Candidate
 from ..graph.keys import unit_nodes
-from ..surgery import Subnet, cut
+from ..surgery import Subnet, cut, everything
 from .export import to_onnx
 
 Array = npt.NDArray[Any]
@@ -128,7 +128,7 @@ class OnnxSlicer:
             groups = _attribute(node, "group", 1)
             if position == 2:
                 return (out[1],)
-            inner = data[1] if groups == 1 else self._fixed(value.shape[1])
+            inner = data[1] if groups == 1 else self._inside(data[1], groups, value.shape[1])
             return (out[1], inner, *(self._fixed(size) for size in value.shape[2:]))
         if node.op_type in ("Gemm", "MatMul"):
             return self._matrix_axes(node, position, value)
@@ -163,6 +163,14 @@ class OnnxSlicer:
                 f"{node.op_type} ({node.name}) equals none."
             )
         return self._axes[value]
+
+    def _inside(self, channels: Axis, groups: int, size: int) -> Axis:
+        """Return the axis of one group's channels; channels are [groups, size]."""
+        terms = self._blueprint.algebra.resolve(channels)
+        for i in range(len(terms) + 1):
+            if self._blueprint.algebra.size(terms[:i]).count == groups:
+                return terms[i:]
+        return self._fixed(size)
 
     def _fixed(self, size: int) -> Axis:
         return self._blueprint.algebra.atom(size, frozen="fixed in the exported file")
@@ -253,8 +261,7 @@ def _constants_to_initializers(proto: onnx.ModelProto) -> None:
 
 def _with_random_weights(blueprint: Blueprint, seed: int) -> Subnet:
     """Return the unpruned network with random weights of the scale that keeps activations near one."""
-    whole = full(blueprint)
-    network = cut(blueprint, Selection(whole, {name: [range(width)] for name, width in whole.dims.items()}))
+    network = cut(blueprint, everything(blueprint))
     generator = torch.Generator().manual_seed(seed)
     for parameter in network.parameters():
         fan = max(1, parameter[0].numel()) if parameter.dim() > 1 else 1

@@ -115,8 +115,8 @@ def magnitudes(space: SearchSpace, scores: Scores) -> tuple[dict[str, npt.NDArra
 
 
 def _lost(scores: npt.NDArray[np.float64], width: int) -> float:
-    ranked = np.sort(scores)[::-1]
-    return float(ranked[width:].sum() / max(ranked.sum(), 1e-30))
+    ranked = np.sort(scores, axis=-1)[:, ::-1]
+    return float(ranked[:, width:].sum() / max(ranked.sum(), 1e-30))
 
 
 def _picked(count: int) -> list[int]:

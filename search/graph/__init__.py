@@ -3,8 +3,9 @@
 from .axes import Algebra, Axis, Concat, Size
 from .blueprint import Block, Blueprint, Dim, Frozen, NotRemovable
 from .candidate import Candidate, Selection
-from .comb import comb
-from .draw import assemble, full, sample, uniform
+from .comb import analyse, comb
+from .draw import assemble, full, one_per_product, sample, uniform
+from .trace import trace
 
 __all__ = [
     "Algebra",
@@ -18,9 +19,12 @@ __all__ = [
     "NotRemovable",
     "Selection",
     "Size",
+    "analyse",
     "assemble",
     "comb",
     "full",
+    "one_per_product",
     "sample",
+    "trace",
     "uniform",
 ]

@@ -56,7 +56,7 @@ def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
         ModelError: A glob of the restriction matches nothing, or nothing can be cut.
     """
     restriction = restriction or Restriction()
-    comb_ = _Comb(traced.module, getattr(traced, "overlapping", ()))
+    comb_ = _Comb(traced.module, traced.overlapping)
     comb_.run()
     comb_.restrict(restriction)
     dims, frozen = comb_.dims(restriction)

@@ -1,31 +1,49 @@
 """From a user's model to one flat graph of ATen calls that can be edited.
 
-`torch.export` gives the graph; here it becomes a plain `torch.fx.GraphModule` with a dynamic batch, functional
-wherever that is provably the same, without assertions on types and without dead code. The user's model is copied
-first and is never changed.
+`torch.export` gives the graph; here it becomes a plain `torch.fx.GraphModule` with a dynamic batch, without nested
+graphs, functional wherever that is provably the same, in one spelling, without assertions on types and without dead
+code. The user's model and tensors are copied first and are never changed.
 """
 
 from __future__ import annotations
 
 import copy
-import traceback
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import fx, nn
 from torch.export import Dim, ExportedProgram, export
+from torch.utils import _pytree as pytree
 
 from ..errors import ModelError
+from .calls import is_mutable, operator_name
+from .canonical import canonicalise
+from .dead import drop_dead, drop_dead_calls
+from .functional import make_functional
+from .lines import source_line, user_line
 from .module import copy_graph
+from .regions import inline_regions
+from .sharing import find_sharing, tie
+
+__all__ = [
+    "Trace",
+    "drop_dead",
+    "drop_dead_calls",
+    "is_mutable",
+    "operator_name",
+    "source_line",
+    "trace",
+    "user_line",
+]
 
 _ASSERTIONS = frozenset({"_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size"})
-_LIBRARIES = tuple(f"{Path(file).parent}/" for file in (torch.__file__, Path(__file__).parent))
-"""Folders of torch and of Lathe: a line in them is not the user's."""
 
-_MAYBE_ALIAS = frozenset({"dropout", "feature_dropout", "alpha_dropout"})
+_FRAMES = 20_000
+"""Python frames that copying and exporting may use: both descend into nested modules several frames a level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +54,16 @@ class Trace:
         module: Plain graph module; parameters are copies of the user's.
         static_batch: Why the batch is fixed to the example's, or None where it is dynamic.
         example: The arguments that the graph was traced with (batch of at least 2 where the batch is dynamic).
+        overlapping: Groups of parameters and buffers that share memory without being the same view of it.
+        notes: What tracing changed or lost, one sentence each.
     """
 
     module: fx.GraphModule
     static_batch: str | None
     example: tuple[Any, ...]
     example_kwargs: Mapping[str, Any]
+    overlapping: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) -> Trace:
@@ -56,23 +78,74 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         ModelError: The model cannot be copied, does not run on these inputs, or does not export; the message names
             the user's line at fault.
     """
-    positional = args if isinstance(args, tuple) else (args,)
+    with deep_stack():
+        sharing = find_sharing(model)
+        twin = copy_of(model).eval()
+        tie(twin, sharing.ties)
+        positional, keywords = example_of(args, kwargs)
+        _check_runs(twin, positional, keywords)
+        program, static = _export(twin, positional, keywords)
+        module, notes = _editable(program)
+    if static is not None:
+        notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}", *notes)
+    notes += tuple(
+        f"The memory of {', '.join(names)} overlaps: the network trains and is cut with a copy for each."
+        for names in sharing.overlapping
+    )
+    return Trace(module, static, positional, keywords, sharing.overlapping, notes)
+
+
+@contextmanager
+def deep_stack() -> Iterator[None]:
+    """Allow the nesting of modules that networks really have; the limit is put back afterwards."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _FRAMES))
     try:
-        twin = copy.deepcopy(model).eval()
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def copy_of(model: nn.Module) -> nn.Module:
+    """Return a copy of a model.
+
+    Raises:
+        ModelError: It cannot be copied.
+    """
+    try:
+        return copy.deepcopy(model)
     except Exception as exc:
         raise ModelError(
-            f"A model is copied before it is analysed, but copying {type(model).__name__} failed: {exc}"
+            f"A model is copied before it is analysed, but copying {type(model).__name__} failed: "
+            f"{type(exc).__name__}: {_first_line(exc)}"
         ) from exc
-    positional, keywords = _two_of_each(positional), {name: _two_of_each((v,))[0] for name, v in (kwargs or {}).items()}
-    _check_runs(twin, positional, keywords)
-    program, static = _export(twin, positional, keywords)
+
+
+def example_of(args: Any, kwargs: Mapping[str, Any] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return copies of a model's example arguments, with a batch of at least 2.
+
+    Export takes sizes 0 and 1 for constants, so a batch of 1 is doubled.
+    """
+    positional = args if isinstance(args, tuple) else (args,)
+
+    def double(x: torch.Tensor) -> torch.Tensor:
+        x = x.detach()
+        return torch.cat([x, x]) if x.dim() and x.shape[0] == 1 else x.clone()
+
+    return pytree.tree_map_only(torch.Tensor, double, (positional, dict(kwargs or {})))  # type: ignore[no-any-return]
+
+
+def _editable(program: ExportedProgram) -> tuple[fx.GraphModule, tuple[str, ...]]:
+    """Return an exported program as a plain graph module in its canonical form, and what users should know of it."""
     source = program.module(check_guards=False)
     module = fx.GraphModule(source, copy_graph(source.graph)[0])
     _note_inputs(module.graph)
     _drop_assertions(module.graph)
+    notes = inline_regions(module)
+    notes += canonicalise(module.graph)
     make_functional(module.graph)
     drop_dead(module)
-    return Trace(module, static, positional, keywords)
+    return module, notes
 
 
 def _note_inputs(graph: fx.Graph) -> None:
@@ -83,19 +156,21 @@ def _note_inputs(graph: fx.Graph) -> None:
             node.meta["input"] = (tuple(value.shape[1:]), value.dtype)
 
 
-def _two_of_each(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Double a batch of 1: export takes sizes 0 and 1 for constants."""
-    return tuple(torch.cat([x, x]) if isinstance(x, torch.Tensor) and x.dim() and x.shape[0] == 1 else x for x in args)
+def _drop_assertions(graph: fx.Graph) -> None:
+    for node in list(graph.nodes):
+        if operator_name(node) in _ASSERTIONS and not node.users:
+            graph.erase_node(node)
 
 
 def _check_runs(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Run the model once on copies: it may write to its inputs, and draw random numbers."""
+    args, kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (args, dict(kwargs)))
     try:
-        with torch.no_grad():
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
             model(*args, **kwargs)
     except Exception as exc:
-        shapes = [
-            list(x.shape[1:]) if isinstance(x, torch.Tensor) else type(x).__name__ for x in (*args, *kwargs.values())
-        ]
+        leaves = pytree.tree_leaves((args, kwargs))
+        shapes = [list(x.shape[1:]) if isinstance(x, torch.Tensor) else type(x).__name__ for x in leaves]
         raise ModelError(
             f"The model must run on its example input, but with inputs of shape {shapes} (without the batch) it raised "
             f"{type(exc).__name__}: {_first_line(exc)}{user_line(exc)}. Check `input` in [model]."
@@ -104,7 +179,7 @@ def _check_runs(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
 
 def _export(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[ExportedProgram, str | None]:
     batch = Dim("batch", min=1)
-    spec = tuple(_batch_axis(x, batch) for x in args), {name: _batch_axis(x, batch) for name, x in kwargs.items()}
+    spec = pytree.tree_map(lambda x: _batch_axis(x, batch), (args, dict(kwargs)))
     shapes = (*spec[0], *spec[1].values())
     try:
         return export(model, args, dict(kwargs), dynamic_shapes=shapes, strict=False), None
@@ -123,137 +198,11 @@ def _batch_axis(value: Any, batch: Any) -> Any:
     return {0: batch} if isinstance(value, torch.Tensor) and value.dim() else None
 
 
+def _batch(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int | str:
+    sizes = {x.shape[0] for x in pytree.tree_leaves((args, dict(kwargs))) if isinstance(x, torch.Tensor) and x.dim()}
+    return sizes.pop() if len(sizes) == 1 else "the example's"
+
+
 def _first_line(exc: BaseException) -> str:
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
     return lines[0] if lines else type(exc).__name__
-
-
-def user_line(exc: BaseException) -> str:
-    """Return where in the user's own code an exception came up, as " (at file:line: code)"."""
-    frames = [f for f in traceback.extract_tb(exc.__traceback__) if not _is_ours(f.filename)]
-    if not frames:
-        return ""
-    last = frames[-1]
-    return f" (at {last.filename}:{last.lineno}: {last.line})"
-
-
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(("<", *_LIBRARIES))
-
-
-# ---- making the graph functional -------------------------------------------------------------------------------------
-
-
-def _drop_assertions(graph: fx.Graph) -> None:
-    for node in list(graph.nodes):
-        if operator_name(node) in _ASSERTIONS and not node.users:
-            graph.erase_node(node)
-
-
-def operator_name(node: fx.Node) -> str:
-    """Return the operator of a call without its overload ("conv2d"), or the Python function's name; else ""."""
-    if node.op != "call_function":
-        return ""
-    packet = getattr(node.target, "overloadpacket", None)
-    return packet.__name__ if packet is not None else getattr(node.target, "__name__", str(node.target))
-
-
-def is_mutable(node: fx.Node) -> bool:
-    """Tell whether a call writes to one of its arguments."""
-    schema = getattr(node.target, "_schema", None)
-    return node.op == "call_function" and schema is not None and bool(schema.is_mutable)
-
-
-def make_functional(graph: fx.Graph) -> None:
-    """Turn `op_` into `op` where nothing that is read later shares the memory that `op_` writes.
-
-    The others stay as they are (the axes they touch are frozen later): renaming them would change results silently.
-    """
-    order = {node: i for i, node in enumerate(graph.nodes)}
-    for node in list(graph.nodes):
-        functional = _functional_variant(node)
-        if functional is not None and not _written_is_read_later(node, order):
-            node.target = functional
-
-
-def _functional_variant(node: fx.Node) -> Any:
-    if not is_mutable(node) or not operator_name(node).endswith("_"):
-        return None
-    overload = node.target
-    packet = getattr(torch.ops.aten, operator_name(node)[:-1], None)
-    return getattr(packet, overload._overloadname, None) if packet is not None else None  # type: ignore[union-attr]
-
-
-def _written_is_read_later(node: fx.Node, order: Mapping[fx.Node, int]) -> bool:
-    written = node.args[0]
-    if not isinstance(written, fx.Node):
-        return True
-    family = _same_memory(written)
-    if any(member.op in ("placeholder", "get_attr") for member in family):
-        return True
-    readers = {user for member in family for user in member.users if user is not node and user not in family}
-    return any(order[user] > order[node] for user in readers)
-
-
-def _same_memory(node: fx.Node) -> set[fx.Node]:
-    """Return the nodes that may share a node's memory: what it is a view of, and all views of that."""
-    base = node
-    while may_alias(base) and base.args and isinstance(base.args[0], fx.Node):
-        base = base.args[0]
-    family, pending = {base}, [base]
-    while pending:
-        for user in pending.pop().users:
-            if may_alias(user) and user not in family:
-                family.add(user)
-                pending.append(user)
-    return family | {node}
-
-
-def may_alias(node: fx.Node) -> bool:
-    """Tell whether a call may return its first argument's memory without writing to it."""
-    if node.op != "call_function" or is_mutable(node):
-        return False
-    if operator_name(node) in _MAYBE_ALIAS or operator_name(node) == "getitem":
-        return True
-    schema = getattr(node.target, "_schema", None)
-    return schema is not None and any(result.alias_info is not None for result in schema.returns)
-
-
-# ---- dead code -------------------------------------------------------------------------------------------------------
-
-
-def drop_dead_calls(graph: fx.Graph) -> None:
-    """Remove the calls that nothing reads, random ones too; those that write to memory stay."""
-    graph.eliminate_dead_code(is_impure_node=lambda n: n.op in ("placeholder", "output") or is_mutable(n))
-    graph.lint()
-
-
-def drop_dead(module: fx.GraphModule) -> None:
-    """Remove dead calls, then unread parameters, buffers and empty submodules."""
-    drop_dead_calls(module.graph)
-    read = {str(node.target) for node in module.graph.nodes if node.op == "get_attr"}
-    for path, owner in list(module.named_modules()):
-        for table in (owner._parameters, owner._buffers):
-            for name in list(table):
-                if _dotted(path, name) not in read:
-                    del table[name]
-    _drop_empty(module, "", read)
-    module.recompile()
-
-
-def _drop_empty(module: nn.Module, path: str, read: set[str]) -> None:
-    for name, child in list(module._modules.items()):
-        child_path = _dotted(path, name)
-        if child is None or child_path in read:
-            continue
-        _drop_empty(child, child_path, read)
-        if not any((child._parameters, child._buffers, child._modules)) and not _has_constants(child):
-            del module._modules[name]
-
-
-def _has_constants(module: nn.Module) -> bool:
-    return any(isinstance(value, torch.Tensor) for value in vars(module).values())
-
-
-def _dotted(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name

@@ -8,7 +8,7 @@ import numpy as np
 
 from latency_tables import Predictor, UnitKey
 
-from ..graph import Axis, Blueprint
+from ..graph import Axis, Blueprint, Dim, one_per_product
 from ..graph.keys import UnitSpec, unit_specs
 from .knobs import BlockKnob, UnitCells, WidthKnob
 from .levels import width_levels
@@ -16,9 +16,32 @@ from .space import SearchSpace
 
 
 def knobs_of(blueprint: Blueprint, quantum: int) -> tuple[tuple[WidthKnob, ...], tuple[BlockKnob, ...]]:
-    """Return the width and block knobs of a blueprint on a runtime with blocks of `quantum` channels."""
-    widths = tuple(WidthKnob(dim.name, width_levels(dim.size, quantum)) for dim in blueprint.dims)
+    """Return the width and block knobs of a blueprint on a runtime with blocks of `quantum` channels.
+
+    A dim that `offered` leaves out has its full width as its only level.
+    """
+    free = offered(blueprint)
+    widths = tuple(
+        WidthKnob(dim.name, _levels(dim, quantum) if dim.name in free else (dim.size,)) for dim in blueprint.dims
+    )
     return widths, tuple(BlockKnob(block.name, block.hides) for block in blueprint.blocks)
+
+
+def _levels(dim: Dim, quantum: int) -> tuple[int, ...]:
+    return tuple(level for level in width_levels(dim.size, quantum) if level >= dim.least)
+
+
+def offered(blueprint: Blueprint) -> frozenset[str]:
+    """Return the dims whose width is on offer: a unit of the table follows at most one dim on each side.
+
+    Of the factors of a product one is on offer; where a side is a concatenation, the largest of its dims is.
+    """
+    free = set(one_per_product(blueprint))
+    for spec in unit_specs(blueprint):
+        for axis in (spec.row, spec.column):
+            dims = {dim.name: dim.size for dim in blueprint.dims_of(axis) if dim.name in free}
+            free -= set(sorted(dims, key=lambda name: (-dims[name], name))[1:])
+    return frozenset(free)
 
 
 def derive(blueprint: Blueprint, predictor: Predictor, quantum: int) -> SearchSpace:
@@ -64,7 +87,7 @@ def _widths(
     Raises:
         ValueError: The axis follows several dims: this space prices units by at most one on each side.
     """
-    dims = blueprint.dims_of(axis)
+    dims = [dim for dim in blueprint.dims_of(axis) if len(levels[dim.name]) > 1]
     if not dims:
         return None, (blueprint.algebra.size(axis).count,)
     if len({dim.name for dim in dims}) > 1:

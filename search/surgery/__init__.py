@@ -1,7 +1,7 @@
 """Cut networks from blueprints, and prove the cuts right."""
 
 from .cut import cut
-from .proofs import Proof, permutation
+from .proofs import Proof, everything, permutation
 from .recalibrate import recalibrate
 from .stored import GRAPH_FILE, MODEL_FILE, from_bytes, load_subnet, to_bytes
 from .subnet import Subnet
@@ -12,6 +12,7 @@ __all__ = [
     "Proof",
     "Subnet",
     "cut",
+    "everything",
     "from_bytes",
     "load_subnet",
     "permutation",

@@ -73,20 +73,22 @@ def everything(blueprint: Blueprint) -> Selection:
 
 
 def scramble(blueprint: Blueprint, rng: np.random.Generator) -> Blueprint:
-    """Return the blueprint with random float64 parameters and buffers (variances positive)."""
+    """Return the blueprint with random float64 parameters and buffers.
+
+    What is positive everywhere stays so (variances, scales below a root), and so does a mask of infinities.
+    """
     module = copy_module(blueprint.trace.module)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
+    for value in [*module.parameters(), *module.buffers()]:
         if value.is_floating_point():
             value.data = value.data.double()
-            if not value.isfinite().all():
-                continue  # A mask of infinities says which positions count; numbers in their place would not.
-            spread = value.data.std() if value.numel() > 1 else torch.tensor(1.0)
             noise = torch.randn(value.shape, generator=generator, dtype=torch.float64)
-            if name.endswith("running_var"):
-                value.data = 0.5 + torch.rand(value.shape, generator=generator, dtype=torch.float64)
-            else:
-                value.data = value.data + noise * max(float(spread), 0.1)
+            if bool((value > 0).all()):
+                value.data = value.data * (0.3 * noise).exp()
+            elif bool(value.isfinite().all()):
+                spread = float(value.data.std()) if value.numel() > 1 else 1.0
+                # Scaled back to the old spread: signals that grow from layer to layer would magnify rounding.
+                value.data = (value.data + noise * (spread or 0.1)) / 2**0.5
     _compute_in_double(module.graph)
     module.recompile()
     return replace(blueprint, trace=replace(blueprint.trace, module=module))

@@ -9,7 +9,7 @@ from torch import nn
 
 from search.errors import ModelError
 from search.graph import comb, full, sample, uniform
-from search.graph.rules import RULES, Axes, Call, table
+from search.graph.rules import RULES, Axes, Call, pointwise
 from search.importance import select
 from search.surgery import cut, permutation
 from tests.networks import EXAMPLE, residual
@@ -108,7 +108,7 @@ def test_a_broken_addition_is_caught_by_the_permutation_proof(monkeypatch: pytes
         outputs = [call.take_all(name) for name in call.tensors]
         return [max(outputs, key=len)]
 
-    monkeypatch.setattr(table, "pointwise", untied)
+    monkeypatch.setattr(pointwise, "pointwise", untied)
     assert not _permutes(comb(residual(), EXAMPLE))
 
 
@@ -128,7 +128,7 @@ class Unknown(nn.Module):
         self.c = nn.Conv2d(12, 4, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = torch.cumsum(self.a(x), 1)
+        y = torch.cumprod(self.a(x), 1)
         out: torch.Tensor = self.c(self.b(y))
         return out
 
@@ -136,9 +136,9 @@ class Unknown(nn.Module):
 def test_an_unknown_operator_freezes_what_it_touches_and_is_reported() -> None:
     blueprint = comb(Unknown().eval(), torch.zeros(1, 3, 12, 12))
     assert [dim.name for dim in blueprint.dims] == ["b.weight:0"]
-    assert list(blueprint.unknown) == ["cumsum"]
+    assert list(blueprint.unknown) == ["cumprod"]
     reasons = {frozen.dim: frozen.reason for frozen in blueprint.frozen}
-    assert "cumsum" in reasons["a.weight:0"]
+    assert "cumprod" in reasons["a.weight:0"]
     assert permutation(blueprint, np.random.default_rng(0)).passed
 
 
@@ -171,14 +171,20 @@ def test_an_in_place_operator_that_is_read_later_is_not_renamed() -> None:
     assert list(blueprint.unknown) == ["mul_"]
 
 
-def test_grouped_convolutions_freeze_their_insides() -> None:
+def test_a_grouped_convolution_keeps_units_of_its_own_in_each_group() -> None:
     model = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 12, 3, groups=4), nn.Conv2d(12, 2, 1)).eval()
     blueprint = comb(model, torch.zeros(1, 3, 8, 8))
-    assert [(dim.name, dim.size) for dim in blueprint.dims] == [("0.weight:0.0", 4)]
+    found = {dim.name: (dim.size, dim.outer, dim.counts_groups) for dim in blueprint.dims}
+    assert found == {
+        "0.weight:0.0": (4, 1, True),
+        "0.weight:0.1": (2, 4, False),
+        "1.weight:0.1": (3, 4, False),
+    }
     assert permutation(blueprint, np.random.default_rng(0)).passed
+    # Of a product one factor is cut: the inside of the groups.
     half = cut(blueprint, select(blueprint, uniform(blueprint, 0.5)))
     assert half(torch.zeros(2, 3, 8, 8)).shape == (2, 2, 6, 6)
-    assert [tuple(p.shape[:2]) for n, p in half.named_parameters() if n.endswith("weight")] == [(4, 3), (6, 2), (2, 6)]
+    assert [tuple(p.shape[:2]) for n, p in half.named_parameters() if n.endswith("weight")] == [(4, 3), (8, 1), (2, 8)]
 
 
 def test_keep_covers_children_and_must_match() -> None:

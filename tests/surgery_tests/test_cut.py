@@ -127,7 +127,7 @@ def test_select_keeps_the_best_in_their_old_order() -> None:
     name = "blocks.0.conv1.weight:0"
     scores = score(blueprint)
     (kept,) = select(blueprint, uniform(blueprint, 0.5), scores).keep[name]
-    assert list(kept) == sorted(np.argsort(-scores[name])[:4].tolist())
+    assert list(kept) == sorted(np.argsort(-scores[name][0])[:4].tolist())
     with pytest.raises(ValueError, match="Did you mean 'magnitude'"):
         score(blueprint, "magnitud")
 

@@ -11,21 +11,30 @@ from ._base import Axes, Call
 def slice_(call: Call) -> list[Axes]:
     """Take a stretch of an axis, or every k-th position of it.
 
-    A stretch cuts the axis at its ends. Every k-th position reads the axis as [n / k, k] and keeps n / k.
+    A stretch cuts the axis at its ends. Every k-th position reads the axis as [n / k, k] and keeps n / k. Where
+    neither lines up with the axis, the axis stays as it is.
     """
-    axes, dim = call.take_all("self"), int(call.arguments["dim"]) % call.rank("self")
-    size = call.algebra.size(axes[dim])
-    out = call.outputs[0][dim]
-    if size == out:
-        if not size.symbols:
-            _write_end(call, axes[dim])
+    dim = int(call.arguments["dim"]) % call.rank("self")
+    axis, out = call.tensors["self"][dim], call.outputs[0][dim]
+    axes = call.take_all("self", but=[dim])
+    part = axis if call.algebra.size(axis) == out else _part(call, axis)
+    if part is None:
+        axes[dim] = call.fresh(out, f"{call.operator} ({call.node.name}) takes a part of an axis that stays whole")
         return [axes]
-    step = int(call.arguments["step"])
-    if size.symbols:
-        raise ValueError("Positions are taken from an axis of known size.")
-    start, end = (_position(call.arguments[name], size.count, d) for name, d in (("start", 0), ("end", size.count)))
-    axes[dim] = _stretch(call, axes[dim], start, end) if step == 1 else _every(call, axes[dim], start, end, step)
+    call.take("self", dim)
+    if part is axis and not out.symbols:
+        _write_end(call, axis)
+    axes[dim] = part
     return [axes]
+
+
+def _part(call: Call, axis: Axis) -> Axis | None:
+    """Return what is taken of an axis; None where no boundary can lie there."""
+    size, step = call.algebra.size(axis), int(call.arguments["step"])
+    if size.symbols:
+        return None
+    start, end = (_position(call.arguments[name], size.count, d) for name, d in (("start", 0), ("end", size.count)))
+    return _stretch(call, axis, start, end) if step == 1 else _every(call, axis, start, end, step)
 
 
 def _position(value: int | None, size: int, default: int) -> int:
@@ -34,23 +43,19 @@ def _position(value: int | None, size: int, default: int) -> int:
     return max(0, min(size, value + size if value < 0 else value))
 
 
-def _stretch(call: Call, axis: Axis, start: int, end: int) -> Axis:
-    size = call.algebra.size(axis).count
-    if start >= end:
-        raise ValueError("A stretch has at least one position.")
-    before, rest = call.algebra.cut(axis, start) or (None, None) if start else ((), axis)
-    if rest is None or before is None:
-        raise ValueError("A boundary lies between two units.")
-    middle = rest
-    if end < size:
-        both = call.algebra.cut(rest, end - start)
-        if both is None:
-            raise ValueError("A boundary lies between two units.")
-        middle = both[0]
+def _stretch(call: Call, axis: Axis, start: int, end: int) -> Axis | None:
+    """Cut an axis at the ends of a stretch, and write these anew."""
+    first = call.algebra.cut(axis, start) if start else ((), axis)
+    if first is None:
+        return None
+    before, rest = first
+    second = call.algebra.cut(rest, end - start) if end < call.algebra.size(axis).count else (rest, ())
+    if second is None:
+        return None
     if start:
         call.literals["start"] = before
-    _write_end(call, call.algebra.concat([before, middle]) if start else middle)
-    return middle
+    _write_end(call, call.algebra.concat([before, second[0]]) if start else second[0])
+    return second[0]
 
 
 def _write_end(call: Call, axis: Axis) -> None:
@@ -59,10 +64,10 @@ def _write_end(call: Call, axis: Axis) -> None:
         call.literals["end"] = axis
 
 
-def _every(call: Call, axis: Axis, start: int, end: int, step: int) -> Axis:
+def _every(call: Call, axis: Axis, start: int, end: int, step: int) -> Axis | None:
     size = call.algebra.size(axis).count
     if size % step or start >= step or end <= size - step + start:
-        raise ValueError("Every k-th position of an axis of n means that k divides n.")
+        return None
     outer = call.algebra.atom(size // step)
     inner = call.fresh(Size(step), f"{call.operator} ({call.node.name}) takes every {step}th position")
     call.tie(axis, outer + inner)

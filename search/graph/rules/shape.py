@@ -96,8 +96,9 @@ def expand_as(call: Call) -> list[Axes]:
 
 def repeat(call: Call) -> list[Axes]:
     """Lay whole copies of axes one behind the other: an axis of n copies is [n, axis]."""
-    axes, entries = call.take_all("self"), list(call.arguments["repeats" if "repeats" in call.arguments else "dims"])
-    entries = [1] * (len(axes) - len(entries)) + entries
+    name = "repeats" if "repeats" in call.arguments else "dims"
+    axes, given = call.take_all("self"), list(call.arguments[name])
+    entries = [1] * (len(axes) - len(given)) + given
     axes = [()] * (len(entries) - len(axes)) + axes
     out, literals = list[Axis](), list[Axis | None]()
     for axis, entry, size in zip(axes, entries, call.outputs[0], strict=True):
@@ -107,7 +108,7 @@ def repeat(call: Call) -> list[Axes]:
         count = call.algebra.atom(copies, frozen="it repeats the batch" if copies.symbols else None)
         out.append(count + axis)
         literals.append(None if isinstance(entry, fx.Node) or entry == 1 else count)
-    call.literals["repeats" if "repeats" in call.arguments else "dims"] = literals
+    call.literals[name] = literals[len(literals) - len(given) :]
     return [out]
 
 

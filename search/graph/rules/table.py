@@ -4,9 +4,6 @@ There are three kinds of operator, never two. Those in `RULES` have a rule. Thos
 alone, by name. All others are unknown: they freeze what they touch and are reported.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from . import attention, convolution, dense, factory, joining, normalisation, patches, picking, pointwise, pooling
 from . import reduction, shape
 from ._base import Rule
@@ -70,7 +67,7 @@ _RULES_OF: dict[Rule, tuple[str, ...]] = {
     factory.numbered: ("arange", "linspace", "eye"),
 }  # fmt: skip
 
-RULES: Mapping[str, Rule] = MappingProxyType({name: rule for rule, names in _RULES_OF.items() for name in names})
+RULES: dict[str, Rule] = {name: rule for rule, names in _RULES_OF.items() for name in names}
 """Operator name without its overload -> rule."""
 
 NONLINEAR: frozenset[str] = frozenset(

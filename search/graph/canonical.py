@@ -1,0 +1,119 @@
+"""One spelling for calls that mean the same now, chosen so that it still means the same after a cut.
+
+Operators that derive sizes from their input (`chunk`, `squeeze`, attention's scale) would derive others from a
+narrower one. Here they say what they did to the network as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import fx
+
+from .calls import argument, literal_shape, operator_name, same_size, tensor_of
+from .lines import source_line
+
+_RESHAPED_IN_PLACE = frozenset(
+    {
+        "unsqueeze_", "squeeze_", "t_", "transpose_", "swapaxes_", "swapdims_", "as_strided_", "resize_",
+        "resize_as_", "set_", "detach_", "requires_grad_",
+    }
+)  # fmt: skip
+"""Writes to a tensor's shape and not to its memory: two tensors of one memory are then no longer the same."""
+
+
+def canonicalise(graph: fx.Graph) -> tuple[str, ...]:
+    """Rewrite calls in place; what cannot be rewritten safely stays as it is.
+
+    Returns:
+        One sentence for each change that users may notice.
+    """
+    notes: dict[str, None] = {}
+    droppable = all(operator_name(node) not in _RESHAPED_IN_PLACE for node in graph.nodes)
+    for node in list(graph.nodes):
+        operator = operator_name(node)
+        if operator in _REWRITES and isinstance(node.target, torch._ops.OpOverload):
+            _REWRITES[operator](node)
+        elif operator == "squeeze" and (note := _squeeze(node, droppable=droppable)):
+            notes[note] = None
+        elif operator == "slice" and droppable and _is_whole(node):
+            _drop(node)
+    return tuple(notes)
+
+
+def _become(node: fx.Node, target: Any, *args: Any) -> None:
+    node.target, node.args, node.kwargs = target, args, {}
+
+
+def _drop(node: fx.Node) -> None:
+    """Take away a call that returns what it was handed."""
+    (source,) = node.all_input_nodes[:1]
+    node.replace_all_uses_with(source)
+    node.graph.erase_node(node)
+
+
+def _split(node: fx.Node) -> None:
+    source, dim, parts = tensor_of(node.args[0]), argument(node, "dim"), node.meta.get("val")
+    if source is None or not isinstance(parts, (list, tuple)):
+        return
+    sizes = [part.shape[dim] for part in parts]
+    if all(isinstance(size, int) for size in (*sizes, source.shape[dim])):
+        _become(node, torch.ops.aten.split_with_sizes.default, node.args[0], sizes, dim)
+
+
+def _squeeze(node: fx.Node, *, droppable: bool) -> str | None:
+    """Name the axes that are 1 now; return a sentence where a batch of 1 would have been taken away too."""
+    source = tensor_of(node.args[0])
+    if source is None:
+        return None
+    shape = source.shape
+    named: Any = node.args[1] if len(node.args) > 1 else range(len(shape))
+    asked = [d % max(len(shape), 1) for d in (named if isinstance(named, (list, tuple, range)) else [named])]
+    taken = sorted(d for d in asked if d < len(shape) and isinstance(shape[d], int) and shape[d] == 1)
+    unknown = any(d < len(shape) and not isinstance(shape[d], int) for d in asked)
+    note = f"`squeeze` ({source_line(node) or node.name}) takes away an axis of 1, but here a batch of 1 stays an axis."
+    if taken or not droppable:
+        _become(node, torch.ops.aten.squeeze.dims, node.args[0], taken)
+    else:
+        _drop(node)
+    return note if unknown else None
+
+
+def _attention(node: fx.Node) -> None:
+    query = tensor_of(node.args[0])
+    if query is not None and argument(node, "scale") is None and isinstance(query.shape[-1], int):
+        node.update_kwarg("scale", 1.0 / math.sqrt(query.shape[-1]))
+
+
+def _unflatten(node: fx.Node) -> None:
+    value = tensor_of(node)
+    shape = None if value is None else literal_shape(value.shape)
+    if shape is not None:
+        _become(node, torch.ops.aten.reshape.default, node.args[0], shape)
+
+
+def _is_whole(node: fx.Node) -> bool:
+    """Tell whether a slice takes the whole axis, in its order."""
+    source, value, dim = tensor_of(node.args[0]), tensor_of(node), argument(node, "dim")
+    return (
+        source is not None
+        and value is not None
+        and argument(node, "step") == 1
+        and same_size(source.shape[dim], value.shape[dim])
+    )
+
+
+_REWRITES: dict[str, Callable[[fx.Node], None]] = {
+    "chunk": _split,
+    "split": _split,
+    "split_with_sizes": _split,
+    "tensor_split": _split,
+    "unsafe_chunk": _split,
+    "unsafe_split": _split,
+    "unsafe_split_with_sizes": _split,
+    "scaled_dot_product_attention": _attention,
+    "unflatten": _unflatten,
+}
