@@ -5,7 +5,7 @@ from .blueprint import Block, Blueprint, Dim, Frozen, NotRemovable
 from .candidate import Candidate, Selection
 from .comb import analyse, comb
 from .draw import assemble, full, one_per_product, sample, uniform
-from .trace import trace
+from .trace import Trace, trace
 
 __all__ = [
     "Algebra",
@@ -19,6 +19,7 @@ __all__ = [
     "NotRemovable",
     "Selection",
     "Size",
+    "Trace",
     "analyse",
     "assemble",
     "comb",

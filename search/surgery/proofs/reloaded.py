@@ -1,0 +1,61 @@
+"""A stored network, read in a fresh process, computes what it computed when it was stored."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch.utils import _pytree as pytree
+
+from ...errors import BundleError
+from ...graph import Trace
+from ..subnet import Subnet
+from ._base import Proof, compare, draw_like, outputs
+
+RELOAD_TOLERANCE = 1e-6
+"""Largest relative difference: the same operators on the same machine, perhaps on another number of threads."""
+
+_CHILD = """
+import sys
+import torch
+from pathlib import Path
+from safetensors.torch import load_file, save_file
+from search.surgery import load_subnet
+from search.surgery.proofs import outputs
+bundle, given, found = sys.argv[1:]
+tensors = load_file(given)
+args = [tensors[str(i)] for i in range(len(tensors))]
+network = load_subnet(Path(bundle))
+names = [node.target for node in network.graph.nodes if node.op == "placeholder"]
+save_file({"output": outputs(network.plain(), tuple(args), {})}, found)
+"""
+
+
+def reloaded(subnet: Subnet, bundle: Path, trace: Trace, rng: np.random.Generator) -> Proof:
+    """Read a stored network in a fresh process and compare its outputs with those of the network in memory.
+
+    Args:
+        subnet: The network that was stored, in eval mode.
+        bundle: The folder that it was stored in.
+        trace: Whose example the inputs are drawn like.
+        rng: Where the inputs' numbers come from.
+
+    Raises:
+        BundleError: The fresh process cannot read or run it.
+    """
+    args, kwargs = draw_like(trace, rng)
+    flat = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+    with tempfile.TemporaryDirectory() as folder:
+        given, found = (str(Path(folder) / name) for name in ("inputs.safetensors", "outputs.safetensors"))
+        save_file({str(i): leaf.contiguous() for i, leaf in enumerate(flat)}, given)
+        done = subprocess.run([sys.executable, "-c", _CHILD, str(bundle), given, found], capture_output=True, text=True)
+        if done.returncode:
+            last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+            raise BundleError(f"A stored network must be readable in a fresh process, but reading failed: {last[0]}")
+        got = load_file(found)["output"]
+    return compare("reload", outputs(subnet, args, kwargs), got, RELOAD_TOLERANCE)

@@ -1,0 +1,53 @@
+"""A network with random numbers everywhere, in float64: no zero or one hides a mistake."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx
+from torch.utils import _pytree as pytree
+
+from ...graph import Blueprint, Selection, full
+from ...graph.module import copy_module
+
+
+def everything(blueprint: Blueprint) -> Selection:
+    """Return the selection that keeps all units in their order."""
+    return Selection(full(blueprint), {dim.name: [range(dim.size)] * dim.outer for dim in blueprint.dims})
+
+
+def scramble(blueprint: Blueprint, rng: np.random.Generator) -> Blueprint:
+    """Return the blueprint with random float64 parameters and buffers.
+
+    What is positive everywhere stays so (variances, scales below a root), and so does a mask of infinities.
+    """
+    module = copy_module(blueprint.trace.module)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    for value in [*module.parameters(), *module.buffers()]:
+        if value.is_floating_point():
+            value.data = value.data.double()
+            noise = torch.randn(value.shape, generator=generator, dtype=torch.float64)
+            if bool((value > 0).all()):
+                value.data = value.data * (0.3 * noise).exp()
+            elif bool(value.isfinite().all()):
+                spread = float(value.data.std()) if value.numel() > 1 else 1.0
+                # Scaled back to the old spread: signals that grow from layer to layer would magnify rounding.
+                value.data = (value.data + noise * (spread or 0.1)) / 2**0.5
+    _compute_in_double(module.graph)
+    module.recompile()
+    return replace(blueprint, trace=replace(blueprint.trace, module=module))
+
+
+def _compute_in_double(graph: fx.Graph) -> None:
+    """Write float64 for every floating-point type that a call names, so that the proof is not blurred by a cast."""
+
+    def double(value: Any) -> Any:
+        return torch.float64 if isinstance(value, torch.dtype) and value.is_floating_point else value
+
+    for node in graph.nodes:
+        if node.op == "call_function":
+            node.args = pytree.tree_map(double, node.args)
+            node.kwargs = pytree.tree_map(double, node.kwargs)
