@@ -79,7 +79,7 @@ class _Flow:
                 self._readers.setdefault(str(node.target), []).append(node)
             if node.op == "placeholder":
                 self._place(node, None)
-            elif node.op == "call_function" and (sources := self._sources(node)):
+            elif node.name in blueprint.axes and (sources := self._sources(node)):
                 common: fx.Node | None = sources[0]
                 for source in sources[1:]:
                     common = self._common(common, source)
