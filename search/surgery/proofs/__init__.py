@@ -1,6 +1,6 @@
 """Proofs that a cut is right; each returns what it measured."""
 
-from ._base import Proof, compare, draw_like, outputs
+from ._base import Proof, compare, draw_like, flat, outputs
 from .permutation import permutation
 from .reloaded import reloaded
 from .scrambled import everything, scramble
@@ -11,6 +11,7 @@ __all__ = [
     "compare",
     "draw_like",
     "everything",
+    "flat",
     "outputs",
     "permutation",
     "reloaded",

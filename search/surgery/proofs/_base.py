@@ -67,8 +67,12 @@ def compare(
 def outputs(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
     """Run a network without gradients and return all of its output tensors as one flat float64 tensor."""
     with torch.no_grad():
-        found = model(*args, **kwargs)
-    leaves = [leaf for leaf in pytree.tree_leaves(found) if isinstance(leaf, torch.Tensor)]
+        return flat(model(*args, **kwargs))
+
+
+def flat(value: Any) -> torch.Tensor:
+    """Return all tensors in nested outputs as one flat float64 tensor."""
+    leaves = [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
     return torch.cat([leaf.detach().double().reshape(-1) for leaf in leaves])
 
 

@@ -22,18 +22,22 @@ RELOAD_TOLERANCE = 1e-6
 
 _CHILD = """
 import sys
-import torch
 from pathlib import Path
+
+import torch
 from safetensors.torch import load_file, save_file
+
 from search.surgery import load_subnet
-from search.surgery.proofs import outputs
-bundle, given, found = sys.argv[1:]
+from search.surgery.proofs import flat
+
+bundle, given, found, count = sys.argv[1:]
 tensors = load_file(given)
-args = [tensors[str(i)] for i in range(len(tensors))]
-network = load_subnet(Path(bundle))
-names = [node.target for node in network.graph.nodes if node.op == "placeholder"]
-save_file({"output": outputs(network.plain(), tuple(args), {})}, found)
+args = [tensors.get(str(i)) for i in range(int(count))]
+with torch.no_grad():
+    value = torch.fx.Interpreter(load_subnet(Path(bundle))).run(*args, enable_io_processing=False)
+save_file({"output": flat(value)}, found)
 """
+"""Feeds the graph's inputs in their order, so that no structure of theirs has to travel."""
 
 
 def reloaded(subnet: Subnet, bundle: Path, trace: Trace, rng: np.random.Generator) -> Proof:
@@ -49,11 +53,13 @@ def reloaded(subnet: Subnet, bundle: Path, trace: Trace, rng: np.random.Generato
         BundleError: The fresh process cannot read or run it.
     """
     args, kwargs = draw_like(trace, rng)
-    flat = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+    leaves = pytree.tree_leaves((args, kwargs))
+    tensors = {str(i): leaf.contiguous() for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)}
     with tempfile.TemporaryDirectory() as folder:
         given, found = (str(Path(folder) / name) for name in ("inputs.safetensors", "outputs.safetensors"))
-        save_file({str(i): leaf.contiguous() for i, leaf in enumerate(flat)}, given)
-        done = subprocess.run([sys.executable, "-c", _CHILD, str(bundle), given, found], capture_output=True, text=True)
+        save_file(tensors, given)
+        command = [sys.executable, "-c", _CHILD, str(bundle), given, found, str(len(leaves))]
+        done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             last = done.stderr.strip().splitlines()[-1:] or ["no message"]
             raise BundleError(f"A stored network must be readable in a fresh process, but reading failed: {last[0]}")
