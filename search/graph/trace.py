@@ -8,6 +8,7 @@ code. The user's model and tensors are copied first and are never changed.
 from __future__ import annotations
 
 import copy
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -87,7 +88,7 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         program, static = _export(twin, positional, keywords)
         module, notes = _editable(program)
     if static is not None:
-        notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}", *notes)
+        notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}.", *notes)
     notes += tuple(
         f"The memory of {', '.join(names)} overlaps: the network trains and is cut with a copy for each."
         for names in sharing.overlapping
@@ -179,8 +180,9 @@ def _check_runs(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
 
 def _export(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[ExportedProgram, str | None]:
     batch = Dim("batch", min=1)
-    spec = pytree.tree_map(lambda x: _batch_axis(x, batch), (args, dict(kwargs)))
-    shapes = (*spec[0], *spec[1].values())
+    # By name, as the structure has to be the one that `forward` sees: it may gather its arguments in one.
+    named = dict(inspect.signature(model.forward).bind(*args, **kwargs).arguments)
+    shapes = pytree.tree_map(lambda x: _batch_axis(x, batch), named)
     try:
         return export(model, args, dict(kwargs), dynamic_shapes=shapes, strict=False), None
     except Exception as dynamic:
@@ -204,5 +206,8 @@ def _batch(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int | str:
 
 
 def _first_line(exc: BaseException) -> str:
+    """Return what an exception says first; of torch's on a fixed batch, the sentence that says how it was fixed."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("Constraints violated"):
+        return lines[1].removeprefix("- ").split(". ")[0]
     return lines[0] if lines else type(exc).__name__
