@@ -24,7 +24,7 @@ from ..errors import ModelError
 from .calls import is_mutable, operator_name
 from .canonical import canonicalise
 from .dead import drop_dead, drop_dead_calls
-from .functional import make_functional
+from .functional import make_functional, rename_reshapes
 from .lines import source_line, user_line
 from .module import copy_graph
 from .regions import inline_regions
@@ -84,7 +84,8 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         twin = copy_of(model).eval()
         tie(twin, sharing.ties)
         positional, keywords = example_of(args, kwargs)
-        _check_runs(twin, positional, keywords)
+        # On a copy of its own: what the model writes to its buffers is not to be seen by export.
+        _check_runs(copy_of(twin), positional, keywords)
         program, static = _export(twin, positional, keywords)
         module, notes = _editable(program)
     if static is not None:
@@ -143,6 +144,7 @@ def _editable(program: ExportedProgram) -> tuple[fx.GraphModule, tuple[str, ...]
     _note_inputs(module.graph)
     _drop_assertions(module.graph)
     notes = inline_regions(module)
+    rename_reshapes(module.graph)
     notes += canonicalise(module.graph)
     make_functional(module.graph)
     drop_dead(module)

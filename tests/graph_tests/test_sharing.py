@@ -62,7 +62,8 @@ def test_a_buffer_on_a_parameter_overlaps_and_tied_parameters_do_not() -> None:
 
 
 def test_memory_layouts_are_kept() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3)).to(memory_format=torch.channels_last).eval()
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3)).eval()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model[1].bias = nn.Parameter(torch.randn(4, 2)[:, 0])
     found = trace(model, torch.randn(2, 3, 8, 8))
     assert found.module.get_parameter("0.weight").is_contiguous(memory_format=torch.channels_last)
