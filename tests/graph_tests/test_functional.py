@@ -340,7 +340,7 @@ class Tape:
         return (*results, *tensors)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(25))
 def test_random_programs_of_views_and_writes_stay_the_same(seed: int) -> None:
     tape = Tape(seed)
     found = traced(tape.run, torch.randn(2, 4, 6))
