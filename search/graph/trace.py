@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import inspect
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -186,16 +187,23 @@ def _export(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
     named = dict(inspect.signature(model.forward).bind(*args, **kwargs).arguments)
     shapes = pytree.tree_map(lambda x: _batch_axis(x, batch), named)
     try:
-        return export(model, args, dict(kwargs), dynamic_shapes=shapes, strict=False), None
+        return _exported(model, args, kwargs, shapes), None
     except Exception as dynamic:
         reason = f"the model fixes its batch: {_first_line(dynamic)}"
         try:
-            return export(model, args, dict(kwargs), strict=False), reason
+            return _exported(model, args, kwargs, None), reason
         except Exception as exc:
             raise ModelError(
                 f"A model must export with torch.export, but {type(model).__name__} does not: {type(exc).__name__}: "
                 f"{_first_line(exc)}{user_line(exc)}. Data-dependent control flow has to become tensor operations."
             ) from exc
+
+
+def _exported(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], shapes: Any) -> ExportedProgram:
+    with warnings.catch_warnings():
+        # Of modules that cache their parameters (recurrent ones) and the like: what is exported here is a copy.
+        warnings.simplefilter("ignore")
+        return export(model, args, dict(kwargs), dynamic_shapes=shapes, strict=False)
 
 
 def _batch_axis(value: Any, batch: Any) -> Any:
