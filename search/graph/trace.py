@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import copy
 import inspect
+import io
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,30 +192,36 @@ def exported(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any])
     # By name, as the structure has to be the one that `forward` sees: it may gather its arguments in one.
     named = dict(inspect.signature(model.forward).bind(*args, **kwargs).arguments)
     shapes = pytree.tree_map(lambda x: _batch_axis(x, batch), named)
-    with _quiet():
-        try:
+    try:
+        with _quiet():
             return export(model, args, dict(kwargs), dynamic_shapes=shapes, strict=False), None
-        except Exception as dynamic:
-            reason = f"the model fixes its batch: {first_line(dynamic)}"
-        try:
+    except Exception as dynamic:
+        reason = f"the model fixes its batch: {first_line(dynamic)}"
+    try:
+        with _quiet():
             return export(model, args, dict(kwargs), strict=False), reason
-        except Exception as exc:
-            raise ModelError(
-                f"A model must export with torch.export, but {type(model).__name__} does not: {type(exc).__name__}: "
-                f"{first_line(exc)}{user_line(exc)}. Data-dependent control flow has to become tensor operations."
-            ) from exc
+    except Exception as exc:
+        raise ModelError(
+            f"A model must export with torch.export, but {type(model).__name__} does not: {type(exc).__name__}: "
+            f"{first_line(exc)}{user_line(exc)}. Data-dependent control flow has to become tensor operations."
+        ) from exc
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep torch from printing half a graph where a model does not export: the error says what there is to say."""
     log = logging.getLogger("torch.fx.experimental.symbolic_shapes")
-    before = log.level
+    level, printed, graph = log.level, io.StringIO(), ""
     log.setLevel(logging.ERROR)
     try:
-        yield
+        with redirect_stderr(printed):
+            yield
+    except Exception as exc:
+        graph = str(getattr(exc, "partial_fx_graph", ""))
+        raise
     finally:
-        log.setLevel(before)
+        log.setLevel(level)
+        sys.stderr.write(printed.getvalue().replace(graph, "") if graph else printed.getvalue())
 
 
 def _batch_axis(value: Any, batch: Any) -> Any:

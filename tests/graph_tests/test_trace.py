@@ -105,15 +105,17 @@ def test_a_batch_that_the_model_fixes_is_kept_with_the_reason() -> None:
     assert trace(nn.Linear(4, 2), torch.randn(1, 4)).notes == ()
 
 
-def test_control_flow_on_data_is_refused_with_the_line() -> None:
+def test_control_flow_on_data_is_refused_with_the_line(capfd: pytest.CaptureFixture[str]) -> None:
     class Loop(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
+            print("the user's own", file=sys.stderr)
             while x.abs().max() > 1:
                 x = x / 2
             return x
 
     with pytest.raises(ModelError, match=r"Loop does not: .*x\.abs\(\)\.max\(\) > 1.*has to become tensor operations"):
         trace(Loop(), torch.full((1, 4), 3.0))
+    assert set(capfd.readouterr().err.split("\n")) == {"the user's own", ""}
 
 
 def test_what_export_cannot_follow_is_refused() -> None:
