@@ -25,13 +25,13 @@ STEPS = (
     "analysis",
     "select",
     "cut",
+    "memory",
     "smaller",
     "permutation",
     "proofs",
     *(f"forward_{batch}" for batch in checks.BATCHES),
     "backward",
     "onnx",
-    "memory",
     "unchanged",
 )
 
@@ -42,7 +42,7 @@ def run(case: Case, record: Record, folder: Path) -> None:
         model = build(case)
         expected, before = checks.shapes(model, case), checks.fingerprint(model)
     try:
-        blueprint, selection, subnet, peak = _cut(model, case, record)
+        blueprint, selection, subnet = _cut(model, case, record)
         _prove(blueprint, selection, subnet, record)
         for batch in checks.BATCHES:
             with record.step(f"forward_{batch}"):
@@ -53,15 +53,13 @@ def run(case: Case, record: Record, folder: Path) -> None:
             difference, scale = checks.onnx_difference(subnet, case, folder / "subnet.onnx")
             record.note(onnx={"max_abs_diff": difference, "scale": scale})
             checks.check_onnx(difference, scale)
-        with record.step("memory"):
-            _check_memory(model, peak, record)
     finally:
         with record.step("unchanged"):
             if checks.fingerprint(model) != before or model.training:
                 raise WrongError("the user's model is not what it was")
 
 
-def _cut(model: nn.Module, case: Case, record: Record) -> tuple[graph.Blueprint, graph.Selection, search.Subnet, int]:
+def _cut(model: nn.Module, case: Case, record: Record) -> tuple[graph.Blueprint, graph.Selection, search.Subnet]:
     example = inputs(case, 1)
     with record.step("export", needed=True):
         traced = trace(model, example)
@@ -78,10 +76,11 @@ def _cut(model: nn.Module, case: Case, record: Record) -> tuple[graph.Blueprint,
         selection = search.select(blueprint, search.uniform(blueprint, RATIO))
     with record.step("cut", needed=True):
         subnet = search.cut(blueprint, selection)
-    highest = peak.bytes()
+    with record.step("memory"):
+        _check_memory(model, peak.bytes(), record)
     with record.step("smaller"):
         checks.check_smaller(checks.parameters(model), checks.parameters(subnet), record)
-    return blueprint, selection, subnet, highest
+    return blueprint, selection, subnet
 
 
 def _freedom(blueprint: graph.Blueprint) -> dict[str, Any]:

@@ -13,12 +13,12 @@ OURS = {
     "export": ("export",),
     "analysis": ("analysis",),
     "cut": ("select", "cut"),
+    "memory": ("memory",),
     "smaller": ("smaller",),
     "proofs": ("permutation", "proofs"),
     "forward": ("forward_1", "forward_3"),
     "backward": ("backward",),
     "ONNX": ("onnx",),
-    "memory": ("memory",),
     "unchanged": ("unchanged",),
 }
 RIVAL = {
