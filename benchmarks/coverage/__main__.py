@@ -37,8 +37,9 @@ def attempt(case: Case, contender: str, arguments: argparse.Namespace) -> dict[s
         found = read(folder / "record.jsonl", child.STEPS[contender], ending)
         if all(step["outcome"] == NOT_REACHED for step in found["steps"].values()):
             raise SystemExit(f"{case.model}, {contender}: {(folder / 'log').read_text()}")
+    limits = {"limit_s": arguments.limit_s, "memory_gib": arguments.memory_gib}
     spent = {"wall_s": time.monotonic() - began, "processor_s": _processor_s() - used, "load": load}
-    return {"ending": ending, **spent, **found}
+    return {"ending": ending, **limits, **spent, **found}
 
 
 def _start(words: list[str], log: Path, arguments: argparse.Namespace) -> str:

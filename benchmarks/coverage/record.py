@@ -74,7 +74,7 @@ def describe(exc: BaseException) -> str:
     """Return an error's type and first line, without the folders of this machine."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
     first = _without_folders(lines[0] if lines else "")
-    text = first if isinstance(exc, WrongError) else f"{type(exc).__name__}: {first}"
+    text = first if isinstance(exc, WrongError) else ": ".join(filter(None, (type(exc).__name__, first)))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
