@@ -190,7 +190,9 @@ class Blueprint:
         for dim in self.dims:
             rows = selection.keep.get(dim.name, ())
             if dim.name in selection.keep and len(rows) != dim.outer:
-                raise ValueError(f"Dim {dim.name!r} keeps {dim.outer} sets of units, but the selection has {len(rows)}.")
+                raise ValueError(
+                    f"Dim {dim.name!r} keeps {dim.outer} sets of units, but the selection has {len(rows)}."
+                )
             if any(not 0 <= unit < dim.size for row in rows for unit in row):
                 raise ValueError(f"Units of dim {dim.name!r} are 0 to {dim.size - 1}, but the selection has others.")
 
