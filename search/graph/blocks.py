@@ -35,18 +35,18 @@ def find_blocks(
     for node, name in names.items():
         stays = flow.what_stays(node)
         if isinstance(stays, str):
-            refused.append(NotRemovable(name, stays))
+            refused.append(NotRemovable(name, stays, node.name))
             continue
         lost = flow.lost(node, stays)
         kept = sorted(p for p in lost if restriction.reason(module_of(p)) is not None)
         if not lost:
-            refused.append(NotRemovable(name, "its branch has no parameters of its own"))
+            refused.append(NotRemovable(name, "its branch has no parameters of its own", node.name))
         elif kept:
-            refused.append(NotRemovable(name, f"the user keeps {module_of(kept[0])}"))
+            refused.append(NotRemovable(name, f"the user keeps {module_of(kept[0])}", node.name))
         else:
             touched = {dim.name: dim for parameter in lost for dim in carried.get(parameter, ())}
             hides = sorted(name for name, dim in touched.items() if all(p in lost for p, _ in dim.carriers))
-            blocks.append(Block(name, node.name, stays.name, tuple(hides)))
+            blocks.append(Block(name, node.name, stays.name, tuple(hides), tuple(sorted(lost))))
     return tuple(blocks), tuple(refused)
 
 

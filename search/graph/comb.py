@@ -14,6 +14,7 @@ from ..errors import ModelError
 from .axes import ONE, Algebra, Size
 from .blocks import find_blocks
 from .blueprint import Blueprint, Dim, Flow, Frozen, frozen_mapping
+from .causes import causes
 from .labels import labels_of
 from .module import held
 from .restrict import Restriction, module_of
@@ -22,6 +23,9 @@ from .trace import Trace, is_mutable, operator_name, trace
 
 INPUT = "an axis of an input"
 OUTPUT = "an axis of an output"
+
+_TOLD = 10
+"""Causes that a message lists; the rest are counted."""
 
 
 def comb(
@@ -74,8 +78,7 @@ def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
     )
     blocks, not_removable = find_blocks(blueprint, restriction)
     if not dims and not blocks:
-        reasons = "; ".join(sorted({f.reason for f in frozen})[:10]) or "it has no parameters"
-        raise ModelError(f"At least one dim must be free, but nothing in this model can be cut: {reasons}.")
+        raise ModelError(f"At least one dim must be free, but nothing in this model can be cut: {_told(blueprint)}.")
     return replace(blueprint, blocks=blocks, not_removable=not_removable)
 
 
@@ -232,8 +235,16 @@ class _Comb:
                 floor = min(size, restriction.floor(module_of(name.rpartition(":")[0])))
                 dims.append(Dim(name, size, leaf, tuple(carriers[leaf]), outer, leaf in groupings, floor))
             elif reason != KERNEL:
-                frozen.append(Frozen(name, reason, self.where.get(reason), tuple(carriers[leaf])))
+                frozen.append(Frozen(name, reason, leaf, self.where.get(reason), tuple(carriers[leaf])))
         return tuple(dims), tuple(frozen)
+
+
+def _told(blueprint: Blueprint) -> str:
+    """Say why nothing can be cut, with the user's own lines."""
+    found = causes(blueprint.graph, blueprint.frozen)
+    told = [f"{cause.reason} ({cause.lines[0]})" if cause.lines else cause.reason for cause in found]
+    rest = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return "; ".join(told[:_TOLD]) + rest if told else "it has no parameters"
 
 
 def _arguments(node: fx.Node) -> dict[str, Any]:
