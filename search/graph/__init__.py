@@ -6,6 +6,7 @@ from .candidate import Candidate, Selection
 from .causes import Cause, causes, lines_of
 from .comb import analyse, comb
 from .draw import assemble, full, one_per_product, sample, uniform
+from .lines import module_path
 from .patterns import pattern
 from .scopes import Scope, scopes
 from .trace import Trace, operator_name, source_line, trace
@@ -31,6 +32,7 @@ __all__ = [
     "comb",
     "full",
     "lines_of",
+    "module_path",
     "one_per_product",
     "operator_name",
     "pattern",

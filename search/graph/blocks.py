@@ -18,6 +18,7 @@ from torch import fx
 
 from .axes import Size
 from .blueprint import Block, Blueprint, Dim, NotRemovable
+from .lines import module_path
 from .restrict import Restriction, module_of
 from .rules import NONLINEAR
 from .trace import operator_name
@@ -55,18 +56,13 @@ def find_blocks(
 
 def _names(additions: list[fx.Node]) -> dict[fx.Node, str]:
     """Name each addition by the module that adds; ":k" tells several in one module apart."""
-    paths = [_module_path(node) or "model" for node in additions]
+    paths = [module_path(node) or "model" for node in additions]
     times, seen = Counter(paths), Counter[str]()
     names = {}
     for node, path in zip(additions, paths, strict=True):
         names[node] = path if times[path] == 1 else f"{path}:{seen[path]}"
         seen[path] += 1
     return names
-
-
-def _module_path(node: fx.Node) -> str:
-    stack = list(node.meta.get("nn_module_stack", {}).values())
-    return str(stack[-1][0]) if stack else ""
 
 
 _ACTIVE = NONLINEAR | {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os.path import commonprefix
 
 
 def pattern(names: Sequence[str]) -> str:
@@ -33,12 +32,14 @@ def _common(split: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _merged(column: Sequence[str]) -> str:
-    if len(set(column)) == 1:
-        return column[0]
-    words = [part.partition(":") for part in column]
-    after = {colon + rest for _, colon, rest in words}
-    stem = commonprefix([word for word, _, _ in words]).rstrip("0123456789")
-    numbered = bool(stem) and all(not (rest := word[len(stem) :]) or rest.isdecimal() for word, _, _ in words)
-    return (f"{stem}*" if numbered else "*" if len({w for w, _, _ in words}) > 1 else words[0][0]) + (
-        after.pop() if len(after) == 1 else ":*"
-    )
+    """Merge the parts of all names at one place; what is behind a colon (an axis) is merged by itself."""
+    words, axes = zip(*(part.partition(":")[::2] for part in column), strict=True)
+    word, axis = _shared(words), "*" if len(set(axes)) > 1 else axes[0]
+    return f"{word}:{axis}" if axis else word
+
+
+def _shared(words: Sequence[str]) -> str:
+    if len(set(words)) == 1:
+        return words[0]
+    stems = {word.rstrip("0123456789") for word in words}
+    return f"{stems.pop()}*" if len(stems) == 1 else "*"
