@@ -8,6 +8,7 @@ code. The user's model and tensors are copied first and are never changed.
 from __future__ import annotations
 
 import copy
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from ..errors import ModelError
 from .calls import is_mutable, operator_name
 from .canonical import canonicalise
 from .dead import drop_dead, drop_dead_calls
-from .functional import make_functional
+from .functional import make_functional, rename_reshapes
 from .lines import source_line, user_line
 from .module import copy_graph
 from .regions import inline_regions
@@ -83,11 +84,12 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         twin = copy_of(model).eval()
         tie(twin, sharing.ties)
         positional, keywords = example_of(args, kwargs)
-        _check_runs(twin, positional, keywords)
+        # On a copy of its own: what the model writes to its buffers is not to be seen by export.
+        _check_runs(copy_of(twin), positional, keywords)
         program, static = _export(twin, positional, keywords)
         module, notes = _editable(program)
     if static is not None:
-        notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}", *notes)
+        notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}.", *notes)
     notes += tuple(
         f"The memory of {', '.join(names)} overlaps: the network trains and is cut with a copy for each."
         for names in sharing.overlapping
@@ -142,6 +144,7 @@ def _editable(program: ExportedProgram) -> tuple[fx.GraphModule, tuple[str, ...]
     _note_inputs(module.graph)
     _drop_assertions(module.graph)
     notes = inline_regions(module)
+    rename_reshapes(module.graph)
     notes += canonicalise(module.graph)
     make_functional(module.graph)
     drop_dead(module)
@@ -179,8 +182,9 @@ def _check_runs(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
 
 def _export(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[ExportedProgram, str | None]:
     batch = Dim("batch", min=1)
-    spec = pytree.tree_map(lambda x: _batch_axis(x, batch), (args, dict(kwargs)))
-    shapes = (*spec[0], *spec[1].values())
+    # By name, as the structure has to be the one that `forward` sees: it may gather its arguments in one.
+    named = dict(inspect.signature(model.forward).bind(*args, **kwargs).arguments)
+    shapes = pytree.tree_map(lambda x: _batch_axis(x, batch), named)
     try:
         return export(model, args, dict(kwargs), dynamic_shapes=shapes, strict=False), None
     except Exception as dynamic:
@@ -204,5 +208,8 @@ def _batch(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int | str:
 
 
 def _first_line(exc: BaseException) -> str:
+    """Return what an exception says first; of torch's on a fixed batch, the sentence that says how it was fixed."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("Constraints violated"):
+        return lines[1].removeprefix("- ").split(". ")[0]
     return lines[0] if lines else type(exc).__name__
