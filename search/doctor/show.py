@@ -198,7 +198,8 @@ def _ends(group: Sequence[Mapping[str, Any]], key: str, texts: Sequence[str]) ->
         return texts[0]
     known = sorted(entry[key] for entry in group if entry[key] is not None)
     unknown = ", some unknown" if len(known) < len(group) else ""
-    return f"{_share(known[0])} to {_share(known[-1])}{unknown}"
+    low, high = _share(known[0]), _share(known[-1])
+    return f"{low.removesuffix(' %')} to {high}{unknown}"
 
 
 def _share(share: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,9 @@ from .trace import Trace, is_mutable, operator_name, trace
 
 INPUT = "an axis of an input"
 OUTPUT = "an axis of an output"
+
+_CALL = re.compile(r"\w+ \((\w+)\) ")
+"""How the reasons begin that rules give: with an operator and the name of its call."""
 
 _TOLD = 10
 """Causes that a message lists; the rest are counted."""
@@ -235,8 +239,15 @@ class _Comb:
                 floor = min(size, restriction.floor(module_of(name.rpartition(":")[0])))
                 dims.append(Dim(name, size, leaf, tuple(carriers[leaf]), outer, leaf in groupings, floor))
             elif reason != KERNEL:
-                frozen.append(Frozen(name, reason, leaf, self.where.get(reason), tuple(carriers[leaf])))
+                frozen.append(Frozen(name, reason, leaf, self._call_of(reason), tuple(carriers[leaf])))
         return tuple(dims), tuple(frozen)
+
+    def _call_of(self, reason: str) -> str | None:
+        """Return the call that a reason is about: one that the harness noted, or one that a rule's words name."""
+        if reason in self.where:
+            return self.where[reason]
+        named = _CALL.match(reason)
+        return named[1] if named is not None and named[1] in self.axes else None
 
 
 def _told(blueprint: Blueprint) -> str:
