@@ -67,7 +67,8 @@ def _variant(node: fx.Node) -> Any:
 
 
 def _signature(operator: Any) -> list[tuple[str, str]]:
-    return [(argument.name, str(argument.type)) for argument in operator._schema.arguments]
+    """Return names and types of the arguments but the first, which is the tensor ("self", or "input" for dropout)."""
+    return [(argument.name, str(argument.type)) for argument in operator._schema.arguments[1:]]
 
 
 def _type_of_variant(node: fx.Node) -> torch.dtype | None:
