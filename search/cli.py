@@ -31,6 +31,7 @@ from hwprofiles import (
 
 from .config import config_template, load_config
 from .deploy import SENTENCES, SUBNET
+from .doctor import doctor
 from .engine import Outcome, Plan, plan
 from .errors import BundleError, ConfigError
 from .report import Bundle, run
@@ -178,6 +179,9 @@ def run_command(
     with answers_only(), TerminalProgress(_errors()) as progress:
         outcome = run(settings, progress=progress)
     return _answer(outcome, as_json)
+
+
+app.command("doctor")(_ending(doctor))
 
 
 @app.command()

@@ -1,8 +1,9 @@
 """The config of a run, and the network that it names."""
 
 from .identity import check_identity, differences
+from .inputs import Inputs, inputs_of, parse_inputs
 from .load import load_config
-from .model import load_model
+from .model import build_model, load_model
 from .near import near_match
 from .run import RunConfig
 from .sections import (
@@ -29,6 +30,7 @@ __all__ = [
     "BudgetConfig",
     "FinetuneConfig",
     "FinetuneSettings",
+    "Inputs",
     "ModelConfig",
     "RunConfig",
     "RunSettings",
@@ -36,12 +38,15 @@ __all__ = [
     "SpaceConfig",
     "TaskConfig",
     "UserFunction",
+    "build_model",
     "check_identity",
     "config_template",
     "differences",
+    "inputs_of",
     "is_source",
     "load_config",
     "load_function",
     "load_model",
     "near_match",
+    "parse_inputs",
 ]

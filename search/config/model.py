@@ -31,21 +31,34 @@ def load_model(config: RunConfig | ModelConfig, seed: int = 0) -> nn.Module:
         ModelError: The function is not found, raises or returns something else, or the weights do not fit it.
     """
     section = config.model if isinstance(config, RunConfig) else config
+    seed = config.run.seed if isinstance(config, RunConfig) else seed
+    return build_model(section.source, section.weights_path, folder=section.folder, seed=seed)
+
+
+def build_model(source: str, weights: Path | None = None, *, folder: Path = Path(), seed: int = 0) -> nn.Module:
+    """Build the network that a source names and load its weights.
+
+    Args:
+        source: `file.py:function`, `package.module:function` or `timm:NAME`.
+        weights: Safetensors file, or .pt/.pth file that holds a state dict; None keeps what the function returns.
+        folder: What a relative name of a file in `source` starts from.
+        seed: See `load_model`, as for the errors.
+    """
     with torch.random.fork_rng():
-        torch.manual_seed(config.run.seed if isinstance(config, RunConfig) else seed)
-        model = _build(section)
-    if section.weights_path is not None:
-        _load_weights(model, section.weights_path)
+        torch.manual_seed(seed)
+        model = _build(source, folder)
+    if weights is not None:
+        _load_weights(model, weights)
     return model
 
 
-def _build(config: ModelConfig) -> nn.Module:
-    if config.source.startswith("timm:"):
-        return _build_timm(config.source.removeprefix("timm:"))
-    model = load_function(config.source, config.folder, ModelError)()
+def _build(source: str, folder: Path) -> nn.Module:
+    if source.startswith("timm:"):
+        return _build_timm(source.removeprefix("timm:"))
+    model = load_function(source, folder, ModelError)()
     if not isinstance(model, nn.Module):
         raise ModelError(
-            f"{config.source!r} must return a torch.nn.Module, but it returned {_describe(model)}: end the function "
+            f"{source!r} must return a torch.nn.Module, but it returned {_describe(model)}: end the function "
             "with `return` and the network."
         )
     return model
@@ -77,7 +90,10 @@ def _load_weights(model: nn.Module, path: Path) -> None:
 
 def _read_state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise ModelError(f"The weights file {path} does not exist: names are relative to the config file's folder.")
+        raise ModelError(
+            f"The weights file {path} does not exist: a relative name starts "
+            "from the config file's folder, on the command line from the present one."
+        )
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)

@@ -80,7 +80,10 @@ def load_function(source: str, folder: Path, error: type[LatheError]) -> UserFun
 def _load_file(path: Path, error: type[LatheError]) -> ModuleType:
     if not path.is_file():
         near = near_match(path.name, [other.name for other in path.parent.glob("*.py")])
-        raise error(f"The file {path} does not exist.{near} Names are relative to the config file's folder.")
+        raise error(
+            f"The file {path} does not exist.{near} A relative name starts from the config file's folder, on the "
+            "command line from the present one."
+        )
     # The content is in the name: an unchanged file is one module, so that its classes stay themselves.
     digest = hashlib.sha256(str(path).encode() + b"\0" + path.read_bytes()).hexdigest()
     name = f"_lathe_{path.stem}_{digest[:12]}"
