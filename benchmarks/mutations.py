@@ -37,7 +37,6 @@ Mutant = tuple[str, str, int]
 RULE_FILES = str(Path("search") / "graph" / "rules")
 
 EQUIVALENT: tuple[tuple[str, str, str, str], ...] = (
-    ("conv*", "do not take an axis", "weight:", "a kernel axis is frozen before it is accounted for"),
     ("slice", "concatenate in reverse", "_write_end", "only the size of this axis is used, and that is a sum"),
     (
         "mv",
@@ -91,7 +90,7 @@ class DeviantAlgebra:
         return getattr(self._algebra, name)
 
     def atom(self, size: Size | int, frozen: str | None = None) -> Axis:
-        if size in (1, Size(1)):
+        if size in (0, 1, Size(0), Size(1)):
             return self._algebra.atom(size, frozen)
         if frozen is None:
             return self._algebra.atom(size, "mutated" if self._deviation.here("freeze a free axis") else None)
@@ -161,10 +160,11 @@ def deviating(rule: Rule, deviation: Deviation) -> Rule:
 
 def _deviate_in_taken(call: Call, deviation: Deviation) -> None:
     for name, i in sorted(call.taken):
-        # An axis of size 1 has nothing to freeze.
-        if call.algebra.resolve(call.tensors[name][i]) and deviation.here("do not take an axis", f"{name}:{i}"):
+        # What is frozen, or of size 1, has nothing to lose or win.
+        if call.algebra.is_free(call.tensors[name][i]) and deviation.here("do not take an axis", f"{name}:{i}"):
             call.taken.discard((name, i))
-    untaken = {(name, i) for name, axes in call.tensors.items() for i in range(len(axes))} - call.taken
+    free = {(name, i) for name, axes in call.tensors.items() for i, a in enumerate(axes) if call.algebra.is_free(a)}
+    untaken = free - call.taken
     for name, i in sorted(untaken):
         if deviation.here("take an axis that the rule leaves", f"{name}:{i}"):
             call.taken.add((name, i))

@@ -11,6 +11,10 @@ from ._base import Case, Parts, Width, frame
 attend = F.scaled_dot_product_attention
 
 
+def _to_itself(x: Tensor) -> Tensor:
+    return attend(x, x, x)
+
+
 def _qkv(network: Any, x: Tensor) -> Tensor:
     qkv = network.qkv(x).reshape(x.shape[0], 5, 3, 3, 4).permute(2, 0, 3, 1, 4)
     q, k, v = qkv.unbind(0)
@@ -124,14 +128,14 @@ CASES = [
     ),
     frame(
         "attention: heads that meet",
-        lambda p: attend(*[p.view(3, 2, 4).transpose(0, 1)[None]] * 3),
+        lambda p: _to_itself(p.view(3, 2, 4).transpose(0, 1)[None]),
         (24,),
         dims={"p:0.0": 3, "p:0.1": 2, "p:0.2": (4, 2)},
         blended=["p:0.0"],
     ),
     frame(
         "attention: values that meet",
-        lambda p, q: attend(*[p.view(1, 1, 3, 2)] * 2, q.view(1, 1, 3, 5)),
+        lambda p, q: attend(p.view(1, 1, 3, 2), p.view(1, 1, 3, 2), q.view(1, 1, 3, 5)),
         (6,),
         (15,),
         dims={"p:0.0": 3, "p:0.1": 2, "q:0.1": 5},
@@ -191,7 +195,7 @@ CASES = [
     ),
     frame(
         "attention: batches that meet",
-        lambda p: attend(*[p.view(3, 2, 4).transpose(0, 1)[:, None]] * 3),
+        lambda p: _to_itself(p.view(3, 2, 4).transpose(0, 1)[:, None]),
         (24,),
         dims={"p:0.0": 3, "p:0.1": 2, "p:0.2": (4, 2)},
         blended=["p:0.0"],

@@ -36,7 +36,7 @@ def check(case: Case) -> None:
     blueprint = analyse(traced(case))
     check_dims(case, blueprint)
     check_permutation(blueprint)
-    check_cut(case, blueprint, least(blueprint))
+    check_cut(case, blueprint, all_but_first(blueprint))
     for selection in selections(blueprint):
         check_cut(case, blueprint, selection)
         check_silenced(case, blueprint, selection)
@@ -63,10 +63,11 @@ def check_permutation(blueprint: Blueprint) -> None:
     assert proof.scale > 0, "the output is zero whatever the network is"
 
 
-def least(blueprint: Blueprint) -> Selection:
-    """Return the selection of the last unit of each dim: no literal is still right by chance."""
-    widths = {dim.name: 1 for dim in blueprint.dims}
-    return Selection(assemble(blueprint, widths), {d.name: [[d.size - 1]] * d.outer for d in blueprint.dims})
+def all_but_first(blueprint: Blueprint) -> Selection:
+    """Return the selection without the first unit of each dim: no literal is still right by chance."""
+    rows = {dim.name: range(dim.size > 1, dim.size) for dim in blueprint.dims}
+    widths = {name: len(row) for name, row in rows.items()}
+    return Selection(assemble(blueprint, widths), {dim.name: [rows[dim.name]] * dim.outer for dim in blueprint.dims})
 
 
 def selections(blueprint: Blueprint) -> Iterator[Selection]:

@@ -84,6 +84,7 @@ CASES = [
         dims={"p:0": 4, "p:2": 4},
         frozen={"p:1": "select (select) works along axis 1 of its self"},
     ),
+    frame("unbind: the first axis", lambda p: p.unbind(0), (3, 4, 5), dims={"p:1": 4, "p:2": 5}),
     frame(
         "unbind",
         lambda p: p.unbind(1),
