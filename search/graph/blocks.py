@@ -9,7 +9,7 @@ block of a stage: then that downsampling path stays.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from torch import fx
 

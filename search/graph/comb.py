@@ -16,7 +16,7 @@ from .blocks import find_blocks
 from .blueprint import Blueprint, Dim, Flow, Frozen, frozen_mapping
 from .labels import labels_of
 from .module import held
-from .restrict import Restriction, matches, module_of
+from .restrict import Restriction, module_of
 from .rules import KERNEL, Axes, Call, Rule, rule_of
 from .trace import Trace, is_mutable, operator_name, trace
 

@@ -97,7 +97,7 @@ def _spread(
 ) -> Indices:
     """Return the positions of axis `i`, spread along the axes that hold the labels outside."""
     if not outside:
-        return table[0]
+        return table[0, :]
     row = np.zeros([1] * len(axes), dtype=np.int64)
     for label in outside:
         j = next((j for j, axis in enumerate(axes) if j != i and label in algebra.everywhere(axis)), None)
@@ -110,7 +110,8 @@ def _spread(
             units = units[done[j]]
         row = row * algebra.size((label,)).count + units.reshape([-1 if k == j else 1 for k in range(len(axes))])
     # `row` has length 1 along the axis itself; the positions take that place.
-    return np.squeeze(np.moveaxis(table[row], -1, i), axis=i + 1)
+    index: Indices = np.squeeze(np.moveaxis(table[row], -1, i), axis=i + 1)
+    return index
 
 
 class _Moved:

@@ -37,8 +37,7 @@ def labels_of(
     for axes in parameters.values():
         for axis in axes:
             outside.visit(axis, ())
-    found = {atom: outside.of.get(atom, {}) for atom in free}
-    found = {atom: set(outer) for atom, outer in found.items() if outer}
+    found = {atom: set(outside.of[atom]) for atom in free if atom in outside.of}
     beside = _Beside(algebra, found)
     for shared in [*parameters.values(), *(axes for outputs in tensors.values() for axes in outputs)]:
         beside.visit(shared)

@@ -1,6 +1,7 @@
 """What an importance criterion is: a score for each unit of each dim.
 
-A criterion is a function `score(blueprint) -> {dim name: scores of shape (outer, size)}`; larger scores are kept longer.
+A criterion is a function `score(blueprint) -> {dim name: scores of shape (outer, size)}`; larger scores are kept
+longer.
 
 `outer` is 1 unless the dim is the inside of heads or groups, each of which keeps units of its own.
 """

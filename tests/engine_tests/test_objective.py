@@ -208,6 +208,6 @@ def test_magnitudes_are_shares_of_what_goes(space: SearchSpace, scores: Scores) 
         assert line[-1] == 0.0
         assert (np.diff(line) < 0).all()
         assert (line < 1).all()
-        worst = np.sort(scores[knob.dim])[: knob.full - knob.levels[0]]
+        worst = np.sort(scores[knob.dim][0])[: knob.full - knob.levels[0]]
         assert line[0] == pytest.approx(worst.sum() / scores[knob.dim].sum())
     assert blocks == {knob.block: 1.0 + len(knob.hides) for knob in space.blocks}

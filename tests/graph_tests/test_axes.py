@@ -107,7 +107,8 @@ def test_channel_shuffle_permutes_factors() -> None:
 
 def stays(algebra: Algebra, axis: Axis, kept: dict[int, Indices]) -> Indices:
     """Return the positions of an axis that stay where no choice depends on another."""
-    return positions(algebra, axis, {atom: Kept((), rows[None, :]) for atom, rows in kept.items()})[0]
+    table: Indices = positions(algebra, axis, {atom: Kept((), rows[None, :]) for atom, rows in kept.items()})
+    return table[0, :]
 
 
 # ---- properties ------------------------------------------------------------------------------------------------------

@@ -56,10 +56,12 @@ def einsum(call: Call) -> list[Axes]:
         for letter, axis in axes.items():
             known = meaning.get(letter, ())
             meaning[letter] = call.tie(known, axis) if known and call.algebra.resolve(axis) else known or axis
-    named = list(_letters(right, meaning)) if arrow else _implied(terms, meaning)
+    named = _letters(right, meaning) if arrow else _implied(terms, meaning)
     for letter in set(meaning) - set(named):
         call.sums(meaning[letter])
-        call.apart(meaning[letter], *(meaning[l] for l in meaning if not all(l in axes for axes in operands)))
+        call.apart(
+            meaning[letter], *(meaning[other] for other in meaning if not all(other in axes for axes in operands))
+        )
     return [[meaning[letter] for letter in named]]
 
 
@@ -73,7 +75,7 @@ def _lettered(term: str, axes: Axes) -> dict[str, Axis]:
     return dict(zip(names, axes, strict=True))
 
 
-def _letters(term: str, meaning: dict[str, Axis]) -> Axes | list[str]:
+def _letters(term: str, meaning: dict[str, Axis]) -> list[str]:
     before, dots, after = term.partition("...")
     hidden = sorted((name for name in meaning if name.startswith("...")), key=lambda n: -int(n[3:])) if dots else []
     return [*before, *hidden, *after]

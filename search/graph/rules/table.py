@@ -4,8 +4,20 @@ There are three kinds of operator, never two. Those in `RULES` have a rule. Thos
 alone, by name. All others are unknown: they freeze what they touch and are reported.
 """
 
-from . import attention, convolution, dense, factory, joining, normalisation, patches, picking, pointwise, pooling
-from . import reduction, shape
+from . import (
+    attention,
+    convolution,
+    dense,
+    factory,
+    joining,
+    normalisation,
+    patches,
+    picking,
+    pointwise,
+    pooling,
+    reduction,
+    shape,
+)
 from ._base import Rule
 
 _RULES_OF: dict[Rule, tuple[str, ...]] = {
