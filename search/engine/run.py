@@ -106,7 +106,7 @@ class _Run:
             self._progress.stage("analyse", "the network's structure")
             model, task = load_model(self._config, self._config.run.seed), load_task(self._config)
             example = example_of(self._config)
-            blueprint = comb(model, example, keep=self._config.space.keep)
+            blueprint = combed(self._config, model, example)
             check_task(model, task, example)
             store = Store(self._folder.file(TABLE_FILE))
             bench = Bench.open(blueprint, self._config.target, store, self._config.run.seed, self._given_runtime)
@@ -258,6 +258,12 @@ class _Run:
 def example_of(config: RunConfig) -> tuple[torch.Tensor, ...]:
     """Return example inputs of the shapes that a config names, a batch of two."""
     return tuple(torch.zeros(2, *shape) for _, shape in config.model.inputs)
+
+
+def combed(config: RunConfig, model: nn.Module, example: tuple[torch.Tensor, ...]) -> Blueprint:
+    """Comb a network within the limits of a config's [space]."""
+    space = config.space
+    return comb(model, example, keep=space.keep, only=space.only, least=space.least)
 
 
 def _alarm(limit_s: float | None) -> Callable[[], bool]:
