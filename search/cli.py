@@ -33,6 +33,7 @@ from .config import config_template, load_config
 from .deploy import SENTENCES, SUBNET
 from .engine import Outcome, Plan, plan
 from .errors import BundleError, ConfigError
+from .prune import prune
 from .report import Bundle, run
 from .terminal import STYLES, TerminalProgress, answers_only, show_report
 
@@ -178,6 +179,9 @@ def run_command(
     with answers_only(), TerminalProgress(_errors()) as progress:
         outcome = run(settings, progress=progress)
     return _answer(outcome, as_json)
+
+
+app.command("prune")(_ending(prune))
 
 
 @app.command()

@@ -22,11 +22,9 @@ from ..importance import Scores, select
 from ..surgery import Subnet, cut, load_subnet, to_bytes
 from ..tasks import Task
 from .folder import RunFolder
+from .layout import FILES
 from .objective import Objective
 from .progress import Progress
-
-FILES = {BASELINE: "baseline.onnx", SUBNET: "model.onnx"}
-"""Contestant -> its file in the bundle."""
 
 LAST_GOOD = "last-good"
 """Folder beside a candidate's files for the network of the last good epoch, where its training had to stop."""

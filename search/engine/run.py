@@ -28,13 +28,13 @@ from ..tasks import Task, load_task
 from . import summary
 from .bench import Bench, in_seconds, is_unneeded, reference_of
 from .exact import least_latency
-from .finish import FILES, Finished, finish
+from .finish import Finished, finish
 from .folder import RunFolder, open_folder, stage_seconds, translated
+from .layout import FILES, REPORT_FILE, STRUCTURE_FILE
 from .objective import Objective
 from .progress import Progress, Silent
 from .rounds import Finalist, SearchSettings, aim, holds_up, rounds
 
-REPORT_FILE = "report.json"
 TABLE_FILE = "table.jsonl"
 BUNDLE = "bundle"
 
@@ -219,7 +219,7 @@ class _Run:
             "hashes": dict(finished.verification.hashes),
             "config": self._config.identity(),
         }
-        self._folder.write_json(f"{BUNDLE}/structure.json", structure)
+        self._folder.write_json(f"{BUNDLE}/{STRUCTURE_FILE}", structure)
 
     # ---- telling -----------------------------------------------------------------------------------------------------
 

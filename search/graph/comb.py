@@ -10,7 +10,7 @@ import sympy
 import torch
 from torch import fx, nn
 
-from ..errors import ModelError
+from ..errors import NothingToCutError
 from .axes import ONE, Algebra, Size
 from .blocks import find_blocks
 from .blueprint import Blueprint, Dim, Flow, Frozen, frozen_mapping
@@ -44,7 +44,8 @@ def comb(
         least: Shell glob on module names -> least width of the dims whose first parameter lies there.
 
     Raises:
-        ModelError: The model does not run or export, a glob matches nothing, or nothing can be cut.
+        ModelError: The model does not run or export, a glob matches nothing, or (`NothingToCutError`) nothing can be
+            cut.
     """
     return analyse(trace(model, args, kwargs), Restriction(tuple(keep), tuple(only), dict(least or {})))
 
@@ -53,7 +54,8 @@ def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
     """Find out what can be cut in a traced model.
 
     Raises:
-        ModelError: A glob of the restriction matches nothing, or nothing can be cut.
+        ModelError: A glob of the restriction matches nothing.
+        NothingToCutError: Nothing can be cut.
     """
     restriction = restriction or Restriction()
     comb_ = _Comb(traced.module, traced.overlapping)
@@ -75,7 +77,10 @@ def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
     blocks, not_removable = find_blocks(blueprint, restriction)
     if not dims and not blocks:
         reasons = "; ".join(sorted({f.reason for f in frozen})[:10]) or "it has no parameters"
-        raise ModelError(f"At least one dim must be free, but nothing in this model can be cut: {reasons}.")
+        raise NothingToCutError(
+            f"At least one dim must be free, but nothing in this model can be cut: {reasons}.",
+            [(item.dim, item.reason) for item in frozen],
+        )
     return replace(blueprint, blocks=blocks, not_removable=not_removable)
 
 

@@ -8,6 +8,7 @@ code. The user's model and tensors are copied first and are never changed.
 from __future__ import annotations
 
 import copy
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -178,10 +179,8 @@ def _check_runs(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
 
 
 def _export(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[ExportedProgram, str | None]:
-    batch = Dim("batch", min=1)
-    spec = pytree.tree_map(lambda x: _batch_axis(x, batch), (args, dict(kwargs)))
-    shapes = (*spec[0], *spec[1].values())
     try:
+        shapes = dynamic_batch(model, args, kwargs)
         return export(model, args, dict(kwargs), dynamic_shapes=shapes, strict=False), None
     except Exception as dynamic:
         reason = f"the model fixes its batch: {_first_line(dynamic)}"
@@ -192,6 +191,16 @@ def _export(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
                 f"A model must export with torch.export, but {type(model).__name__} does not: {type(exc).__name__}: "
                 f"{_first_line(exc)}{user_line(exc)}. Data-dependent control flow has to become tensor operations."
             ) from exc
+
+
+def dynamic_batch(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `torch.export` wants to be told of inputs whose axis 0 is the batch, parameter by parameter.
+
+    The parameters go in the order of `forward`, which is the order that export reads them in.
+    """
+    batch = Dim("batch", min=1)
+    bound = inspect.signature(model.forward).bind(*args, **kwargs).arguments
+    return {name: pytree.tree_map(lambda x: _batch_axis(x, batch), value) for name, value in bound.items()}
 
 
 def _batch_axis(value: Any, batch: Any) -> Any:
