@@ -16,9 +16,9 @@ from .calls import operator_name
 
 _SILENT = frozenset(
     {
-        "dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "type_as", "meshgrid", "einsum",
+        "dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "type_as", "meshgrid",
         "broadcast_tensors", "atleast_1d", "atleast_2d", "atleast_3d", "sum_to_size", "channel_shuffle",
-        "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "getitem", "data", "pad",
+        "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "getitem",
     }
 )  # fmt: skip
 """Operators that may return the memory of an argument without declaring it."""
@@ -29,6 +29,9 @@ def may_share(node: fx.Node) -> list[fx.Node]:
     if node.op != "call_function":
         return []
     schema = getattr(node.target, "_schema", None)
+    if operator_name(node) == "einsum":
+        # With one operand it is a view; what it computes from several has memory of its own.
+        return node.all_input_nodes if len(node.all_input_nodes) == 1 else []
     if operator_name(node) in _SILENT or isinstance(node.target, torch._ops.HigherOrderOperator):
         return node.all_input_nodes
     if schema is None or all(result.alias_info is None for result in schema.returns):

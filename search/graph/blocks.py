@@ -1,9 +1,12 @@
 """Find the residual branches that can be removed.
 
 A block is an addition of two tensors of one shape. Everything that its branch reads from the input passes through one
-tensor, the trunk (the trunk *dominates* the branch). Either the trunk is the other operand (an identity block), or
-both operands are branches of one trunk and just one of them is a linear path without an activation, as in the first
-block of a stage: then that downsampling path stays.
+tensor, the trunk (the trunk *dominates* the branch). Either the other operand is the trunk, perhaps with other branches
+added to it already (an identity block); or both operands are branches of one trunk and just one of them is a linear
+path without an activation, as in the first block of a stage: then that downsampling path stays.
+
+Additions of a position embedding or a bias are none, for one operand does not depend on the input; nor are those of a
+feature pyramid, whose branch is enlarged or feeds other layers too.
 """
 
 from __future__ import annotations
@@ -66,6 +69,15 @@ def _module_path(node: fx.Node) -> str:
     return str(stack[-1][0]) if stack else ""
 
 
+_ACTIVE = NONLINEAR | {
+    "prelu", "glu", "softmax", "log_softmax", "scaled_dot_product_attention", "amax", "amin", "linalg_vector_norm",
+    "max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d",
+}  # fmt: skip
+"""Calls that a linear path does not have."""
+
+_ENLARGING = ("upsample_", "_upsample_", "conv_transpose", "pixel_shuffle")
+
+
 class _Flow:
     """How data flows from the inputs, with each node's immediate dominator."""
 
@@ -74,6 +86,7 @@ class _Flow:
         self._dominator: dict[fx.Node, fx.Node | None] = {}
         self._depth: dict[fx.Node | None, int] = {None: 0}
         self._readers: dict[str, list[fx.Node]] = {}
+        self._bases: dict[fx.Node, fx.Node] = {}
         for node in blueprint.graph.nodes:
             if node.op == "get_attr":
                 self._readers.setdefault(str(node.target), []).append(node)
@@ -124,12 +137,33 @@ class _Flow:
         trunk = self._common(a, b)
         if trunk is None:
             return "its operands come from different inputs"
-        if trunk in (a, b):
-            return trunk
-        linear = [operand for operand in (a, b) if not self._has_activation(operand, trunk)]
+        if trunk.op == "placeholder":
+            return "its trunk is the network's input itself"
+        identity = [operand for operand in (a, b) if self._base(operand) is trunk]
+        if len(identity) == 1:
+            self._bases[node] = trunk
+            return identity[0]
+        return self._linear_path(node, a, b, trunk)
+
+    def _base(self, operand: fx.Node) -> fx.Node:
+        """Return what an operand is once the identity blocks that it ends with are removed."""
+        return self._bases.get(operand, operand)
+
+    def _linear_path(self, node: fx.Node, a: fx.Node, b: fx.Node, trunk: fx.Node) -> fx.Node | str:
+        """Return the downsampling path of a stage's first block, or why this is none."""
+        between = {operand: self._between(operand, trunk) for operand in (a, b)}
+        linear = [operand for operand in (a, b) if not any(operator_name(n) in _ACTIVE for n in between[operand])]
         if len(linear) != 1:
             return "both of its operands are " + ("linear paths" if linear else "branches with an activation")
+        branch = between[a if linear[0] is b else b]
+        if any(operator_name(n).startswith(_ENLARGING) for nodes in between.values() for n in nodes):
+            return "an operand is enlarged, as in a feature pyramid"
+        if any(user not in branch and user is not node for n in branch for user in n.users if self._is_data(user)):
+            return "its branch feeds other layers too"
         return linear[0]
+
+    def _is_data(self, node: fx.Node) -> bool:
+        return node.op == "output" or node in self._dominator
 
     def lost(self, addition: fx.Node, stays: fx.Node) -> set[str]:
         """Return the parameters that nothing needs any more once `stays` replaces the addition."""
@@ -142,14 +176,12 @@ class _Flow:
         gone = {str(node.target) for node in dead if node.op == "get_attr"}
         return {name for name in gone if dead.issuperset(self._readers[name])}
 
-    def _has_activation(self, node: fx.Node, trunk: fx.Node) -> bool:
-        seen, pending = set(), [node]
+    def _between(self, node: fx.Node, trunk: fx.Node) -> set[fx.Node]:
+        """Return the calls between a trunk and a node, the node included."""
+        seen, pending = set[fx.Node](), [node]
         while pending:
             current = pending.pop()
-            if current is trunk or current in seen:
-                continue
-            seen.add(current)
-            if operator_name(current) in NONLINEAR or operator_name(current) == "max_pool2d":
-                return True
-            pending.extend(self._sources(current))
-        return False
+            if current is not trunk and current not in seen:
+                seen.add(current)
+                pending.extend(self._sources(current))
+        return seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -14,7 +14,7 @@ from torch import fx
 
 from .axes import Algebra, Axis, Size
 from .candidate import Candidate, Selection
-from .kept import Kept, Places, places
+from .kept import Kept, Slices
 from .rules import Axes, Literal
 from .trace import Trace
 
@@ -233,9 +233,9 @@ class Blueprint:
             if dim.name in selection.keep
         }
 
-    def places(self, axes: Sequence[Axis], selection: Selection) -> list[Places]:
-        """Return how a tensor with these axes is sliced under a selection, step by step."""
-        return places(self.algebra, axes, self.kept(selection))
+    def slices(self, selection: Selection) -> Slices:
+        """Return how tensors are sliced under a selection."""
+        return Slices(self.algebra, self.kept(selection))
 
     def dims_of(self, axis: Axis) -> tuple[Dim, ...]:
         """Return the dims that an axis is made of, outermost first."""

@@ -43,24 +43,32 @@ class Places:
     index: Indices
 
 
-def places(algebra: Algebra, axes: Sequence[Axis], kept: Mapping[int, Kept]) -> list[Places]:
-    """Return how to slice a tensor with these axes, step by step; axes that stay whole are left out.
+class Slices:
+    """How the tensors of a network are sliced under one selection; axes that recur are worked out once."""
 
-    Args:
-        algebra: Where the axes belong to.
-        axes: All axes of the tensor.
-        kept: Root atom -> which of its units stay.
+    def __init__(self, algebra: Algebra, kept: Mapping[int, Kept]) -> None:
+        """Take the algebra of the axes, and root atom -> which of its units stay."""
+        self._algebra, self._kept = algebra, kept
+        self._tables: dict[tuple[Axis, tuple[int, ...]], Indices] = {}
 
-    Raises:
-        ValueError: A choice depends on an atom that no axis of the tensor has.
-    """
-    cut = {i: axis for i, axis in enumerate(axes) if any(leaf in kept for leaf in algebra.leaves(axis))}
-    outside = {i: _labels_outside(algebra, axis, kept) for i, axis in cut.items()}
-    steps: dict[int, Indices] = {}
-    for i in sorted(cut, key=lambda i: bool(outside[i])):
-        table = positions(algebra, cut[i], kept, outside[i])
-        steps[i] = _spread(algebra, axes, i, table, outside[i], steps)
-    return [Places(i, index) for i, index in steps.items()]
+    def places(self, axes: Sequence[Axis]) -> list[Places]:
+        """Return how to slice a tensor with these axes, step by step; axes that stay whole are left out.
+
+        Raises:
+            ValueError: A choice depends on an atom that no axis of the tensor has.
+        """
+        axes = [self._algebra.resolve(axis) for axis in axes]
+        cut = {i: axis for i, axis in enumerate(axes) if any(leaf in self._kept for leaf in self._algebra.leaves(axis))}
+        outside = {i: _labels_outside(self._algebra, axis, self._kept) for i, axis in cut.items()}
+        steps: dict[int, Indices] = {}
+        for i in sorted(cut, key=lambda i: bool(outside[i])):
+            steps[i] = _spread(self._algebra, axes, i, self._table(cut[i], outside[i]), outside[i], steps)
+        return [Places(i, index) for i, index in steps.items()]
+
+    def _table(self, axis: Axis, outside: tuple[int, ...]) -> Indices:
+        if (axis, outside) not in self._tables:
+            self._tables[axis, outside] = positions(self._algebra, axis, self._kept, outside)
+        return self._tables[axis, outside]
 
 
 def positions(algebra: Algebra, axis: Axis, kept: Mapping[int, Kept], outside: Sequence[int] = ()) -> Indices:
@@ -86,10 +94,10 @@ def positions(algebra: Algebra, axis: Axis, kept: Mapping[int, Kept], outside: S
     return table
 
 
-def _labels_outside(algebra: Algebra, axis: Axis, kept: Mapping[int, Kept]) -> list[int]:
+def _labels_outside(algebra: Algebra, axis: Axis, kept: Mapping[int, Kept]) -> tuple[int, ...]:
     leaves = set(algebra.leaves(axis))
     labels = [label for leaf in leaves if leaf in kept for label in kept[leaf].labels]
-    return sorted(set(labels) - leaves)
+    return tuple(sorted(set(labels) - leaves))
 
 
 def _spread(
@@ -128,7 +136,7 @@ class _Moved:
         leaves = set(algebra.leaves(axis))
         labels = {label for leaf in leaves if leaf in kept for label in kept[leaf].labels} & leaves
         self._units = {label: algebra.owners(axis, label) for label in labels}
-        self._widths = {atom: k.rows.shape[1] for atom, k in kept.items()}
+        self._widths = {leaf: kept[leaf].rows.shape[1] for leaf in leaves if leaf in kept}
         self._ranks: dict[int, Indices] = {}
 
     def new_positions(self) -> Indices:

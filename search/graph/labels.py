@@ -13,7 +13,7 @@ import numpy as np
 
 from .axes import Algebra, Axis, Term
 from .blueprint import Flow
-from .kept import Kept, places
+from .kept import Kept, Slices
 from .rules import Axes
 
 
@@ -63,7 +63,7 @@ def _sliceable(
         sizes = {leaf: [algebra.size((label,)).count for label in labels[leaf]] for leaf in mine}
         kept = {leaf: Kept(labels[leaf], np.zeros((int(np.prod(sizes[leaf])), 1), dtype=np.int64)) for leaf in mine}
         try:
-            places(algebra, axes, kept)
+            Slices(algebra, kept).places(axes)
         except ValueError:
             labels |= dict.fromkeys(mine, ())
     return labels

@@ -24,7 +24,7 @@ from ..errors import ModelError
 from .calls import is_mutable, operator_name
 from .canonical import canonicalise
 from .dead import drop_dead, drop_dead_calls
-from .functional import make_functional
+from .functional import make_functional, rename_reshapes
 from .lines import source_line, user_line
 from .module import copy_graph
 from .regions import inline_regions
@@ -84,11 +84,12 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         twin = copy_of(model).eval()
         tie(twin, sharing.ties)
         positional, keywords = example_of(args, kwargs)
-        _check_runs(twin, positional, keywords)
+        # On a copy of its own: what the model writes to its buffers is not to be seen by export.
+        _check_runs(copy_of(twin), positional, keywords)
         program, static = _export(twin, positional, keywords)
         module, notes = _editable(program)
     if static is not None:
-        notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}", *notes)
+        notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}.", *notes)
     notes += tuple(
         f"The memory of {', '.join(names)} overlaps: the network trains and is cut with a copy for each."
         for names in sharing.overlapping
@@ -143,6 +144,7 @@ def _editable(program: ExportedProgram) -> tuple[fx.GraphModule, tuple[str, ...]
     _note_inputs(module.graph)
     _drop_assertions(module.graph)
     notes = inline_regions(module)
+    rename_reshapes(module.graph)
     notes += canonicalise(module.graph)
     make_functional(module.graph)
     drop_dead(module)
@@ -196,7 +198,7 @@ def _export(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
 def dynamic_batch(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `torch.export` wants to be told of inputs whose axis 0 is the batch, parameter by parameter.
 
-    The parameters go in the order of `forward`, which is the order that export reads them in.
+    By name, as the structure has to be the one that `forward` sees: it may gather its arguments in one.
     """
     batch = Dim("batch", min=1)
     bound = inspect.signature(model.forward).bind(*args, **kwargs).arguments
@@ -213,5 +215,8 @@ def _batch(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int | str:
 
 
 def _first_line(exc: BaseException) -> str:
+    """Return what an exception says first; of torch's on a fixed batch, the sentence that says how it was fixed."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("Constraints violated"):
+        return lines[1].removeprefix("- ").split(". ")[0]
     return lines[0] if lines else type(exc).__name__

@@ -16,21 +16,28 @@ def magnitude(blueprint: Blueprint) -> Scores:
     Buffers, such as running statistics, do not count. Source: the group norm of DepGraph (Fang et al., CVPR 2023,
     section 3.3), summed over the coupled parameters.
     """
+    scores = {dim.name: np.zeros(dim.outer * dim.size) for dim in blueprint.dims}
+    carried: dict[str, list[tuple[Dim, int]]] = {}
+    for dim in blueprint.dims:
+        for name, axis in dim.carriers:
+            carried.setdefault(name, []).append((dim, axis))
     parameters = dict(blueprint.trace.module.named_parameters())
-    squares = {name: value.detach().double().square() for name, value in parameters.items()}
-    return {dim.name: _score(blueprint, dim, squares) for dim in blueprint.dims}
+    for name in (name for name in parameters if name in carried):
+        # One parameter at a time: a network's squares all at once would weigh as much as the network.
+        value = parameters[name].detach()
+        squares = (value if value.dtype == torch.float64 else value.float()).square()
+        for dim, axis in carried[name]:
+            scores[dim.name] += _score(blueprint, dim, name, axis, squares)
+    return {dim.name: scores[dim.name].reshape(dim.outer, dim.size) for dim in blueprint.dims}
 
 
-def _score(blueprint: Blueprint, dim: Dim, squares: dict[str, torch.Tensor]) -> npt.NDArray[np.float64]:
-    scores = np.zeros(dim.outer * dim.size)
-    for name, axis in dim.carriers:
-        if name in squares:
-            place, needed = _places(blueprint, dim, name, axis)
-            rest = [i for i in range(squares[name].dim()) if i not in needed]
-            weights = (squares[name].sum(dim=rest) if rest else squares[name]).cpu().numpy()
-            carried = place >= 0
-            scores += np.bincount(place[carried], weights=weights[carried], minlength=len(scores))
-    return scores.reshape(dim.outer, dim.size)
+def _score(blueprint: Blueprint, dim: Dim, name: str, axis: int, squares: torch.Tensor) -> npt.NDArray[np.float64]:
+    place, needed = _places(blueprint, dim, name, axis)
+    rest = [i for i in range(squares.dim()) if i not in needed]
+    weights = (squares.sum(dim=rest, dtype=torch.float64) if rest else squares.double()).cpu().numpy()
+    found = place >= 0
+    totals = np.bincount(place[found], weights=weights[found], minlength=dim.outer * dim.size)
+    return totals.astype(np.float64)
 
 
 def _places(blueprint: Blueprint, dim: Dim, name: str, axis: int) -> tuple[npt.NDArray[np.int64], list[int]]:

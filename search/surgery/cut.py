@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import fx, nn
 
 from ..graph import Blueprint, Selection, Size
-from ..graph.kept import Kept, places
+from ..graph.kept import Places
 from ..graph.module import copy_graph, held, like, place
 from ..graph.trace import drop_dead_calls
 from .subnet import Subnet
@@ -89,19 +89,21 @@ def _sliced_tensors(graph: fx.Graph, blueprint: Blueprint, selection: Selection)
     """Return a bare module that holds what the graph reads, sliced; tied tensors stay tied."""
     root = nn.Module()
     made: dict[int, Any] = {}
-    kept = blueprint.kept(selection)
+    slices = blueprint.slices(selection)
     for name, value in held(blueprint.trace.module, graph).items():
         if id(value) not in made:
             is_tensor = isinstance(value, torch.Tensor)
-            made[id(value)] = sliced(value, name, blueprint, kept) if is_tensor else copy.deepcopy(value)
+            made[id(value)] = (
+                _sliced(value, slices.places(blueprint.parameters[name])) if is_tensor else copy.deepcopy(value)
+            )
         place(root, name, made[id(value)])
     return root
 
 
-def sliced(value: torch.Tensor, name: str, blueprint: Blueprint, kept: Mapping[int, Kept]) -> torch.Tensor:
+def _sliced(value: torch.Tensor, steps: Sequence[Places]) -> torch.Tensor:
     """Return what stays of a parameter or buffer, in memory of its own."""
     data = value.detach()
-    for step in places(blueprint.algebra, blueprint.parameters[name], kept):
+    for step in steps:
         index = torch.as_tensor(step.index, device=value.device)
         if index.dim() == 1:
             data = data.index_select(step.axis, index)

@@ -77,6 +77,60 @@ class Nested(Host):
         return x + y
 
 
+class Parallel(Host):
+    """Two branches of one trunk, added one after the other."""
+
+    def mixed(self, x: Tensor) -> Any:
+        return x + self.left(x).relu() + self.right(x).relu()
+
+
+class Pyramid(Host):
+    """A lateral path and an enlarged one, as in a feature pyramid."""
+
+    def mixed(self, x: Tensor) -> Any:
+        deep = self.left(nn.functional.max_pool2d(x, 2)).relu()
+        return self.right(x) + nn.functional.interpolate(deep, scale_factor=2.0)
+
+
+class Reused(Host):
+    """A branch that is read elsewhere."""
+
+    def mixed(self, x: Tensor) -> Any:
+        deep = self.left(x).relu()
+        return (self.right(x) + deep) * deep.mean((2, 3), keepdim=True)
+
+
+class Whole(nn.Module):
+    """A skip round the whole network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.b(self.a(x).relu())
+        return out
+
+
+def test_parallel_branches_go_one_by_one() -> None:
+    model = Parallel().eval()
+    blueprint = comb(model, torch.zeros(1, 3, 6, 6))
+    first, second = blueprint.blocks
+    x = torch.randn(2, 3, 6, 6)
+    stem = model.stem(x)
+    branches = {first.name: model.left(stem).relu(), second.name: model.right(stem).relu()}
+    for removed in ([first.name], [second.name], [first.name, second.name]):
+        choice = {name: "remove" if name in removed else "keep" for name in branches}
+        without = cut(blueprint, select(blueprint, Candidate(dict(full(blueprint).dims), choice)))
+        expected = model.head(stem + sum(value for name, value in branches.items() if name not in removed))
+        assert torch.allclose(without(x), expected, atol=1e-6)
+
+
+def test_a_skip_round_the_whole_network_is_no_block() -> None:
+    blueprint = comb(Whole().eval(), torch.zeros(1, 3, 6, 6))
+    assert [refused.reason for refused in blueprint.not_removable] == ["its trunk is the network's input itself"]
+
+
 @pytest.mark.parametrize("kind", [Identity, Swapped])
 def test_an_identity_block_leaves_its_trunk(kind: type[Host]) -> None:
     model = kind().eval()
@@ -110,6 +164,8 @@ def test_the_linear_path_stays_where_both_are_branches() -> None:
         (Active, "both of its operands are branches with an activation"),
         (Scaled, "the addition scales an operand"),
         (WithoutParameters, "its branch has no parameters of its own"),
+        (Pyramid, "an operand is enlarged, as in a feature pyramid"),
+        (Reused, "its branch feeds other layers too"),
     ],
 )
 def test_what_is_no_block_says_why(kind: type[Host], reason: str) -> None:

@@ -143,7 +143,7 @@ def test_an_unknown_operator_freezes_what_it_touches_and_is_reported() -> None:
 
 
 class ThroughView(nn.Module):
-    """An in-place operator through a view, whose base is read later."""
+    """An in-place operator past the gradients, on memory that is read later."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -154,7 +154,7 @@ class ThroughView(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.a(x)
-        v = y.view(-1, 2, 4)
+        v = y.detach()
         v.mul_(2.0)
         out: torch.Tensor = self.d(self.c(self.b(y)))
         return out

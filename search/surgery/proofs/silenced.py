@@ -9,7 +9,7 @@ import torch
 from torch import fx
 
 from ...graph import Blueprint, Candidate, Selection
-from ...graph.kept import places
+from ...graph.kept import Slices
 from ...graph.rules import Axes
 from ..cut import cut
 from ..subnet import Subnet
@@ -71,7 +71,7 @@ def _widened(blueprint: Blueprint, selection: Selection, whole: Iterable[str]) -
 
 def _silence(network: Subnet, blueprint: Blueprint, selection: Selection) -> None:
     """Put a multiplication by zeros and ones before each call that sums over a cut dim, in place."""
-    graph = network.graph
+    graph, slices = network.graph, blueprint.slices(selection)
     cut_atoms = {d.atom for d in blueprint.dims if _is_cut(d.name, d.size, selection)}
     masks: dict[fx.Node, fx.Node] = {}
     for node in list(graph.nodes):
@@ -81,7 +81,7 @@ def _silence(network: Subnet, blueprint: Blueprint, selection: Selection) -> Non
             axes = blueprint.axes.get(source.name, [[]])[0]
             if any(cut_atoms.intersection(blueprint.algebra.leaves(axis)) for axis in axes):
                 if source not in masks:
-                    masks[source] = _masked(network, source, _mask(blueprint, axes, selection))
+                    masks[source] = _masked(network, source, _mask(blueprint, axes, slices))
                 node.replace_input_with(source, masks[source])
     graph.lint()
     network.recompile()
@@ -96,14 +96,14 @@ def _masked(network: Subnet, source: fx.Node, mask: torch.Tensor) -> fx.Node:
         return network.graph.call_function(torch.ops.aten.mul.Tensor, (source, held))
 
 
-def _mask(blueprint: Blueprint, axes: Axes, selection: Selection) -> torch.Tensor:
+def _mask(blueprint: Blueprint, axes: Axes, slices: Slices) -> torch.Tensor:
     """Return a tensor of ones where the units stay and zeros where they are cut; it broadcasts."""
     sizes = [blueprint.algebra.size(axis) for axis in axes]
     carried = [bool(blueprint.dims_of(axis)) for axis in axes]
     shape = [size.count if here else 1 for size, here in zip(sizes, carried, strict=True)]
     mask = torch.zeros(shape, dtype=torch.float64)
     index = [_along(torch.arange(size), i, len(shape)) for i, size in enumerate(shape)]
-    for step in places(blueprint.algebra, axes, blueprint.kept(selection)):
+    for step in slices.places(axes):
         where = torch.as_tensor(step.index)
         index[step.axis] = _along(where, step.axis, len(shape)) if where.dim() == 1 else where
     mask[tuple(index)] = 1.0

@@ -1,0 +1,121 @@
+"""Calls in the spelling that a cut does not change the meaning of."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from search.graph.calls import operator_name
+from search.graph.trace import Trace
+
+from .tracing import Forward, check_equal, operators, traced
+
+
+def arguments(found: Trace, operator: str) -> list[Any]:
+    (node,) = [n for n in found.module.graph.nodes if operator_name(n) == operator]
+    return list(node.args[1:])
+
+
+@pytest.mark.parametrize(
+    ("split", "sizes"),
+    [
+        (lambda x: x.chunk(3, 1), [3, 3, 1]),
+        (lambda x: x.split(4, -1), [4, 3]),
+        (lambda x: x.split([2, 5], 1), [2, 5]),
+        (lambda x: torch.tensor_split(x, 3, 1), [3, 2, 2]),
+        (lambda x: torch.tensor_split(x, (1, 4), 1), [1, 3, 3]),
+        (lambda x: torch.unsafe_chunk(x, 2, 1), [4, 3]),
+        (lambda x: torch.unsafe_split(x, 5, 1), [5, 2]),
+    ],
+)
+def test_splits_name_the_sizes_of_their_parts(split: Callable[[torch.Tensor], Any], sizes: list[int]) -> None:
+    model = Forward(lambda _, x: split(x))
+    found = traced(model.function, torch.randn(2, 7))
+    assert operators(found)[0] == "split_with_sizes"
+    assert arguments(found, "split_with_sizes")[0] == sizes
+    check_equal(model, found, torch.randn(3, 7))
+
+
+def test_a_split_of_the_batch_stays() -> None:
+    model = Forward(lambda _, x: torch.tensor_split(x.reshape(-1), (3,)))
+    found = traced(model.function, torch.randn(2, 7))
+    assert operators(found)[:2] == ["reshape", "tensor_split"]
+    check_equal(model, found, torch.randn(3, 7))
+
+
+@pytest.mark.parametrize(
+    ("squeeze", "dims"),
+    [
+        (lambda x: x.squeeze(), [1, 3]),
+        (lambda x: x.squeeze(1), [1]),
+        (lambda x: x.squeeze(-2), [3]),
+        (lambda x: x.squeeze((1, 2)), [1]),
+        (lambda x: x.squeeze(2), None),
+        (lambda x: x.squeeze((2, 4)), None),
+    ],
+)
+def test_squeezes_name_the_axes_that_are_1_now(
+    squeeze: Callable[[torch.Tensor], torch.Tensor], dims: list[int] | None
+) -> None:
+    model = Forward(lambda _, x: squeeze(x) * 2)
+    found = traced(model.function, torch.randn(2, 1, 4, 1, 5))
+    assert operators(found) == (["mul"] if dims is None else ["squeeze", "mul"])
+    if dims is not None:
+        assert arguments(found, "squeeze") == [dims]
+    check_equal(model, found, torch.randn(3, 1, 4, 1, 5))
+
+
+def test_a_squeeze_that_takes_away_a_batch_of_1_is_noted() -> None:
+    found = traced(lambda _, x: x.squeeze() * 2, torch.randn(1, 4, 1))
+    assert found.module(torch.ones(1, 4, 1)).shape == (1, 4)
+    assert [note for note in found.notes if "a batch of 1 stays an axis" in note and "tracing.py" in note]
+    assert not traced(lambda _, x: x.squeeze(2) * 2, torch.randn(1, 4, 1)).notes
+
+
+def test_attention_names_its_scale() -> None:
+    model = Forward(lambda _, x: F.scaled_dot_product_attention(x, x, x))
+    found = traced(model.function, torch.randn(2, 3, 5, 7))
+    (node,) = [n for n in found.module.graph.nodes if operator_name(n) == "scaled_dot_product_attention"]
+    assert node.kwargs["scale"] == 1 / math.sqrt(7)
+    check_equal(model, found, torch.randn(3, 3, 5, 7))
+    given = traced(lambda _, x: F.scaled_dot_product_attention(x, x, x, scale=0.5), torch.randn(2, 3, 5, 7))
+    (node,) = [n for n in given.module.graph.nodes if operator_name(n) == "scaled_dot_product_attention"]
+    assert node.kwargs["scale"] == 0.5
+
+
+def test_unflatten_becomes_a_reshape_with_the_full_shape() -> None:
+    model = Forward(lambda _, x: x.unflatten(1, (2, -1)))
+    found = traced(model.function, torch.randn(2, 6, 5))
+    assert operators(found) == ["reshape"]
+    assert arguments(found, "reshape") == [[-1, 2, 3, 5]]
+    check_equal(model, found, torch.randn(3, 6, 5))
+
+
+def test_slices_of_everything_vanish_and_others_stay() -> None:
+    model = Forward(lambda _, x: x[:, :, 1:] + x[:, : x.shape[1], 2:3])
+    found = traced(model.function, torch.randn(2, 4, 5))
+    assert operators(found) == ["slice", "slice", "add"]
+    check_equal(model, found, torch.randn(3, 4, 5))
+    backwards = traced(lambda _, x: x[:, ::2] * 2, torch.randn(2, 1))
+    assert operators(backwards).count("slice") == 1
+
+
+def test_a_whole_slice_stays_where_a_shape_is_changed_in_place() -> None:
+    def forward(_: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y = x + 1
+        whole = y[:]
+        return whole, y.unsqueeze_(1)
+
+    found = traced(forward, torch.randn(2, 4))
+    check_equal(Forward(forward), found, torch.randn(3, 4))
+
+
+def test_view_as_and_its_like_stay() -> None:
+    model = Forward(lambda _, x, y: (x.view_as(y), x.reshape_as(y), y[:, :1].expand_as(y)))
+    found = traced(model.function, torch.randn(2, 6), torch.randn(2, 3, 2))
+    assert {"view_as", "reshape_as", "expand_as"} <= set(operators(found))
+    check_equal(model, found, torch.randn(3, 6), torch.randn(3, 3, 2))
