@@ -4,7 +4,7 @@ from .covering import REMOVAL, covering, job, smallest, structure_digest
 from .export import check_export, export, to_onnx
 from .exported import exported
 from .program import PT2_FILE, write_pt2
-from .prove import MEANINGS, prove, require
+from .proving import MEANINGS, prove, require
 from .slicing import OnnxSlicer
 from .verify import BASELINE, SENTENCES, SUBNET, Verdict, Verification, verify
 

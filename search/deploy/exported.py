@@ -29,6 +29,7 @@ def exported(
     *,
     batches: Sequence[int] = (1,),
     runtime: Runtime | None = None,
+    threads: int = 1,
 ) -> Proof:
     """Run an ONNX file and compare each of its outputs with the network's.
 
@@ -39,6 +40,7 @@ def exported(
         rng: Where the inputs' numbers come from.
         batches: Batch sizes to run at; several only where the file takes any.
         runtime: Runs the file; by default ONNX Runtime.
+        threads: How many it uses.
 
     Returns:
         The worst of all comparisons; where the runtime cannot run the file, a proof that does not apply.
@@ -47,7 +49,7 @@ def exported(
     tolerance = tolerance_of(subnet)
     found: list[Proof] = []
     for batch in batches:
-        target = Target(runtime.name, batch=batch)
+        target = Target(runtime.name, batch=batch, threads=threads)
         if (reason := runtime.unavailable(target)) is not None:
             return not_exported(subnet, reason)
         tensors = tuple(_with_batch(tensor, batch) for tensor in tensors_of(*draw_like(trace, rng)))

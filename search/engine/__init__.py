@@ -8,7 +8,7 @@ from .layout import FILES, REPORT_FILE
 from .plan import Plan, plan
 from .progress import Progress, Silent
 from .proposal import Proposal, propose
-from .prune import Pruned, PruneSettings, prune
+from .pruning import Pruned, PruneSettings, prune
 from .records import StudyResult, TrialRecord
 from .run import BUNDLE, Outcome, execute
 from .samplers import SAMPLERS, make_sampler

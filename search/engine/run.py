@@ -165,6 +165,7 @@ class _Run:
                     bench.runtime,
                     self._folder,
                     self._progress,
+                    {"permutation": bench.proof},
                 )
             proven = finalist, finished
             if finished.verification.verdict != "missed":

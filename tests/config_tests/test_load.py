@@ -146,7 +146,7 @@ BAD = {
     "share": (("[budget]", "[finetune]\ndistillation = 2\n[budget]"), "between 0 and 1", "2"),
     "optimizer": (("[budget]", '[finetune]\noptimizer = "adam"\n[budget]'), "`optimizer`", "Did you mean 'adamw'?"),
     "seed": (("[budget]", "[run]\nseed = -1\n[budget]"), "`seed`", "-1"),
-    "only": (("[budget]", '[space]\nonly = [3]\n[budget]'), "[space] only", "list of texts"),
+    "only": (("[budget]", "[space]\nonly = [3]\n[budget]"), "[space] only", "list of texts"),
     "least": (("[budget]", "[space]\nleast = 8\n[budget]"), "[space] least", "table of whole numbers"),
     "least-kind": (("[budget]", '[space]\nleast = { a = "8" }\n[budget]'), "[space] least", "without quotes"),
     "least-0": (("[budget]", "[space]\nleast = { a = 0 }\n[budget]"), "[space]", "'a' has 0"),

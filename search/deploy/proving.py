@@ -36,6 +36,7 @@ def prove(
     onnx: Path | str,
     batches: Sequence[int] = (1,),
     runtime: Runtime | None = None,
+    threads: int = 1,
     known: Mapping[str, Proof] | None = None,
 ) -> dict[str, Proof]:
     """Make every proof of a cut; the first that fails is the last that is made.
@@ -49,6 +50,7 @@ def prove(
         onnx: Its ONNX file, or why there is none.
         batches: Batch sizes that the file is for.
         runtime: Runs the file; by default ONNX Runtime.
+        threads: How many it uses.
         known: Proofs that were made before, such as the permutation proof of the combing.
 
     Raises:
@@ -61,7 +63,7 @@ def prove(
         "export": lambda: (
             not_exported(subnet, onnx)
             if isinstance(onnx, str)
-            else exported(subnet, onnx, blueprint.trace, rng, batches=batches, runtime=runtime)
+            else exported(subnet, onnx, blueprint.trace, rng, batches=batches, runtime=runtime, threads=threads)
         ),
         "reload": lambda: reloaded(subnet, bundle, blueprint.trace, rng),
     }
