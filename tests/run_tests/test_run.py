@@ -133,7 +133,7 @@ def test_accuracy_is_a_count_of_the_held_out_digits(finished: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_answer(finished: Path, tmp_path: Path) -> None:
-    run(config_of(tmp_path / "again"))
+    run(config_of(tmp_path / "again", proofs=True))
     assert structure_of(tmp_path / "again") == structure_of(finished)
     first, second = report_of(finished), report_of(tmp_path / "again")
     assert first.keys() == second.keys()
