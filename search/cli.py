@@ -31,6 +31,7 @@ from hwprofiles import (
 
 from .config import config_template, load_config
 from .deploy import SENTENCES, SUBNET
+from .doctor import doctor
 from .engine import Outcome, Plan, plan
 from .errors import BundleError, ConfigError
 from .prune import prune
@@ -181,6 +182,7 @@ def run_command(
     return _answer(outcome, as_json)
 
 
+app.command("doctor")(_ending(doctor))
 app.command("prune")(_ending(prune))
 
 

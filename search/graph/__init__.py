@@ -3,9 +3,13 @@
 from .axes import Algebra, Axis, Concat, Size
 from .blueprint import Block, Blueprint, Dim, Frozen, NotRemovable
 from .candidate import Candidate, Selection
+from .causes import Cause, causes, lines_of
 from .comb import analyse, comb
 from .draw import assemble, full, one_per_product, sample, uniform
-from .trace import Trace, trace
+from .lines import module_path
+from .patterns import pattern
+from .scopes import Scope, scopes
+from .trace import Trace, operator_name, source_line, trace
 
 __all__ = [
     "Algebra",
@@ -13,19 +17,28 @@ __all__ = [
     "Block",
     "Blueprint",
     "Candidate",
+    "Cause",
     "Concat",
     "Dim",
     "Frozen",
     "NotRemovable",
+    "Scope",
     "Selection",
     "Size",
     "Trace",
     "analyse",
     "assemble",
+    "causes",
     "comb",
     "full",
+    "lines_of",
+    "module_path",
     "one_per_product",
+    "operator_name",
+    "pattern",
     "sample",
+    "scopes",
+    "source_line",
     "trace",
     "uniform",
 ]

@@ -18,6 +18,7 @@ from torch import fx
 
 from .axes import Size
 from .blueprint import Block, Blueprint, Dim, NotRemovable
+from .lines import module_path
 from .restrict import Restriction, module_of
 from .rules import NONLINEAR
 from .trace import operator_name
@@ -38,35 +39,30 @@ def find_blocks(
     for node, name in names.items():
         stays = flow.what_stays(node)
         if isinstance(stays, str):
-            refused.append(NotRemovable(name, stays))
+            refused.append(NotRemovable(name, stays, node.name))
             continue
         lost = flow.lost(node, stays)
         kept = sorted(p for p in lost if restriction.reason(module_of(p)) is not None)
         if not lost:
-            refused.append(NotRemovable(name, "its branch has no parameters of its own"))
+            refused.append(NotRemovable(name, "its branch has no parameters of its own", node.name))
         elif kept:
-            refused.append(NotRemovable(name, f"the user keeps {module_of(kept[0])}"))
+            refused.append(NotRemovable(name, f"the user keeps {module_of(kept[0])}", node.name))
         else:
             touched = {dim.name: dim for parameter in lost for dim in carried.get(parameter, ())}
             hides = sorted(name for name, dim in touched.items() if all(p in lost for p, _ in dim.carriers))
-            blocks.append(Block(name, node.name, stays.name, tuple(hides)))
+            blocks.append(Block(name, node.name, stays.name, tuple(hides), tuple(sorted(lost))))
     return tuple(blocks), tuple(refused)
 
 
 def _names(additions: list[fx.Node]) -> dict[fx.Node, str]:
     """Name each addition by the module that adds; ":k" tells several in one module apart."""
-    paths = [_module_path(node) or "model" for node in additions]
+    paths = [module_path(node) or "model" for node in additions]
     times, seen = Counter(paths), Counter[str]()
     names = {}
     for node, path in zip(additions, paths, strict=True):
         names[node] = path if times[path] == 1 else f"{path}:{seen[path]}"
         seen[path] += 1
     return names
-
-
-def _module_path(node: fx.Node) -> str:
-    stack = list(node.meta.get("nn_module_stack", {}).values())
-    return str(stack[-1][0]) if stack else ""
 
 
 _ACTIVE = NONLINEAR | {

@@ -55,12 +55,14 @@ class Frozen:
     Attributes:
         dim: Its name, formed like a dim's.
         reason: Why it keeps its size.
+        atom: Its number in the blueprint's algebra.
         node: Name of the call that is the reason, where it is one.
         carriers: (parameter or buffer name, axis) pairs that it lies on.
     """
 
     dim: str
     reason: str
+    atom: int
     node: str | None = None
     carriers: tuple[tuple[str, int], ...] = ()
 
@@ -93,20 +95,29 @@ class Block:
         addition: Node name of the addition.
         stays: Node name of the operand that takes its place.
         hides: Names of the dims that vanish with the branch.
+        parameters: Names of the parameters and buffers that go with it, sorted.
     """
 
     name: str
     addition: str
     stays: str
     hides: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NotRemovable:
-    """An addition that is no removable block, and why."""
+    """An addition that is no removable block, and why.
+
+    Attributes:
+        name: Formed like a block's.
+        reason: Why it is none.
+        addition: Node name of the addition.
+    """
 
     name: str
     reason: str
+    addition: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from ..errors import NothingToCutError
 from .axes import ONE, Algebra, Size
 from .blocks import find_blocks
 from .blueprint import Blueprint, Dim, Flow, Frozen, frozen_mapping
+from .causes import causes
 from .labels import labels_of
 from .module import held
 from .restrict import Restriction, module_of
@@ -22,6 +24,12 @@ from .trace import Trace, is_mutable, operator_name, trace
 
 INPUT = "an axis of an input"
 OUTPUT = "an axis of an output"
+
+_CALL = re.compile(r"\w+ \((\w+)\) ")
+"""How the reasons begin that rules give: with an operator and the name of its call."""
+
+_TOLD = 10
+"""Causes that a message lists; the rest are counted."""
 
 
 def comb(
@@ -76,9 +84,8 @@ def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
     )
     blocks, not_removable = find_blocks(blueprint, restriction)
     if not dims and not blocks:
-        reasons = "; ".join(sorted({f.reason for f in frozen})[:10]) or "it has no parameters"
         raise NothingToCutError(
-            f"At least one dim must be free, but nothing in this model can be cut: {reasons}.",
+            f"At least one dim must be free, but nothing in this model can be cut: {_told(blueprint)}.",
             [(item.dim, item.reason) for item in frozen],
         )
     return replace(blueprint, blocks=blocks, not_removable=not_removable)
@@ -237,8 +244,23 @@ class _Comb:
                 floor = min(size, restriction.floor(module_of(name.rpartition(":")[0])))
                 dims.append(Dim(name, size, leaf, tuple(carriers[leaf]), outer, leaf in groupings, floor))
             elif reason != KERNEL:
-                frozen.append(Frozen(name, reason, self.where.get(reason), tuple(carriers[leaf])))
+                frozen.append(Frozen(name, reason, leaf, self._call_of(reason), tuple(carriers[leaf])))
         return tuple(dims), tuple(frozen)
+
+    def _call_of(self, reason: str) -> str | None:
+        """Return the call that a reason is about: one that the harness noted, or one that a rule's words name."""
+        if reason in self.where:
+            return self.where[reason]
+        named = _CALL.match(reason)
+        return named[1] if named is not None and named[1] in self.axes else None
+
+
+def _told(blueprint: Blueprint) -> str:
+    """Say why nothing can be cut, with the user's own lines."""
+    found = causes(blueprint.graph, blueprint.frozen)
+    told = [f"{cause.reason} ({cause.lines[0]})" if cause.lines else cause.reason for cause in found]
+    rest = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return "; ".join(told[:_TOLD]) + rest if told else "it has no parameters"
 
 
 def _arguments(node: fx.Node) -> dict[str, Any]:

@@ -38,5 +38,11 @@ def source_line(node: fx.Node) -> str | None:
     return f"{place}: `{code}`" if code else place
 
 
+def module_path(node: fx.Node) -> str:
+    """Return the path of the module whose `forward` makes a call; empty for the model itself."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    return str(stack[-1][0]) if stack else ""
+
+
 def _is_ours(filename: str) -> bool:
     return filename.startswith(("<", *_LIBRARIES))

@@ -83,7 +83,7 @@ def test_wrong_use(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", [None, "demo", "init", "run", "targets", "verify", "report"])
+@pytest.mark.parametrize("command", [None, "demo", "init", "run", "targets", "verify", "report", "doctor"])
 def test_help(lathe: Lathe, command: str | None) -> None:
     answer = lathe(*([command] if command else []), "--help")
     assert answer.status == 0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import pytest
 import torch
 
@@ -50,8 +52,10 @@ def test_complaints_show_the_form_and_the_text(texts: list[str], told: str) -> N
 
 
 def test_a_timm_model_knows_its_own_size() -> None:
-    model = torch.nn.Identity()
-    model.pretrained_cfg = {"input_size": (3, 20, 24)}
+    class Sized(torch.nn.Identity):
+        pretrained_cfg = MappingProxyType({"input_size": (3, 20, 24)})
+
+    model = Sized()
     assert inputs_of([], "timm:any", model).shapes == {"input": [3, 20, 24]}
     assert inputs_of(["3,8,8"], "timm:any", model).shapes == {"input": [3, 8, 8]}
     for source, network in (("net.py:make", model), ("timm:any", torch.nn.Identity())):

@@ -122,7 +122,9 @@ def draw_like(trace: Trace, rng: np.random.Generator, dtype: torch.dtype | None 
 
     def draw(value: Any) -> Any:
         if isinstance(value, torch.Tensor) and value.is_floating_point():
-            return torch.randn(value.shape, generator=generator, dtype=torch.float64).to(dtype or value.dtype)
+            return torch.randn(value.shape, generator=generator, dtype=torch.float64).to(
+                value.device, dtype or value.dtype
+            )
         return value
 
     return pytree.tree_map(draw, trace.example), pytree.tree_map(draw, dict(trace.example_kwargs))
