@@ -25,6 +25,10 @@ def make_functional(graph: fx.Graph) -> None:
 
 def rename_reshapes(graph: fx.Graph) -> None:
     """Turn what changes a tensor's shape in place (`squeeze_`) into views where nothing reads the tensor again."""
+    for node in graph.nodes:
+        # It holds back gradients and writes no numbers; without another reader it is `detach`.
+        if node.target is _aten.detach_.default and len(node.args[0].users) == 1:
+            node.target = _aten.detach.default
     for node in _last_writes(graph, lambda node: node.target in _RESHAPES, new_memory=False):
         target: Any = node.target
         node.target = _RESHAPES[target]

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import copy
 import inspect
+import io
+import logging
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +89,7 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         positional, keywords = example_of(args, kwargs)
         # On a copy of its own: what the model writes to its buffers is not to be seen by export.
         _check_runs(copy_of(twin), positional, keywords)
-        program, static = _export(twin, positional, keywords)
+        program, static = exported(twin, positional, keywords)
         module, notes = _editable(program)
     if static is not None:
         notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}.", *notes)
@@ -119,7 +122,7 @@ def copy_of(model: nn.Module) -> nn.Module:
     except Exception as exc:
         raise ModelError(
             f"A model is copied before it is analysed, but copying {type(model).__name__} failed: "
-            f"{type(exc).__name__}: {_first_line(exc)}"
+            f"{type(exc).__name__}: {first_line(exc)}"
         ) from exc
 
 
@@ -176,26 +179,52 @@ def _check_runs(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
         shapes = [list(x.shape[1:]) if isinstance(x, torch.Tensor) else type(x).__name__ for x in leaves]
         raise ModelError(
             f"The model must run on its example input, but with inputs of shape {shapes} (without the batch) it raised "
-            f"{type(exc).__name__}: {_first_line(exc)}{user_line(exc)}. Check `input` in [model], or `--input`."
+            f"{type(exc).__name__}: {first_line(exc)}{user_line(exc)}. Check `input` in [model], or `--input`."
         ) from exc
 
 
-def _export(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[ExportedProgram, str | None]:
+def exported(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[ExportedProgram, str | None]:
+    """Export a model in the mode that it is in; return why the batch is fixed, too, where it is.
+
+    Raises:
+        ModelError: It does not export.
+    """
     batch = Dim("batch", min=1)
     # By name, as the structure has to be the one that `forward` sees: it may gather its arguments in one.
     named = dict(inspect.signature(model.forward).bind(*args, **kwargs).arguments)
     shapes = pytree.tree_map(lambda x: _batch_axis(x, batch), named)
     try:
-        return export(model, args, dict(kwargs), dynamic_shapes=shapes, strict=False), None
+        with _quiet():
+            return export(model, args, dict(kwargs), dynamic_shapes=shapes, strict=False), None
     except Exception as dynamic:
-        reason = f"the model fixes its batch: {_first_line(dynamic)}"
-        try:
+        reason = f"the model fixes its batch: {first_line(dynamic)}"
+    try:
+        with _quiet():
             return export(model, args, dict(kwargs), strict=False), reason
-        except Exception as exc:
-            raise ModelError(
-                f"A model must export with torch.export, but {type(model).__name__} does not: {type(exc).__name__}: "
-                f"{_first_line(exc)}{user_line(exc)}. Data-dependent control flow has to become tensor operations."
-            ) from exc
+    except Exception as exc:
+        raise ModelError(
+            f"A model must export with torch.export, but {type(model).__name__} does not: {type(exc).__name__}: "
+            f"{first_line(exc)}{user_line(exc)}. Data-dependent control flow has to become tensor operations."
+        ) from exc
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch from printing half a graph where a model does not export: the error says what there is to say."""
+    log = logging.getLogger("torch.fx.experimental.symbolic_shapes")
+    level, printed, graph = log.level, io.StringIO(), ""
+    log.setLevel(logging.ERROR)
+    try:
+        with redirect_stderr(printed), warnings.catch_warnings():
+            # Of modules that cache their parameters (recurrent ones) and the like: what is exported here is a copy.
+            warnings.simplefilter("ignore")
+            yield
+    except Exception as exc:
+        graph = str(getattr(exc, "partial_fx_graph", ""))
+        raise
+    finally:
+        log.setLevel(level)
+        sys.stderr.write(printed.getvalue().replace(graph, "") if graph else printed.getvalue())
 
 
 def _batch_axis(value: Any, batch: Any) -> Any:
@@ -207,7 +236,7 @@ def _batch(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int | str:
     return sizes.pop() if len(sizes) == 1 else "the example's"
 
 
-def _first_line(exc: BaseException) -> str:
+def first_line(exc: BaseException) -> str:
     """Return what an exception says first; of torch's on a fixed batch, the sentence that says how it was fixed."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith("Constraints violated"):

@@ -1,7 +1,7 @@
 """Writes become values where that is the same, and stay writes where it is not."""
 
 import random
-import time
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -263,25 +263,41 @@ def test_copying_back_leaves_no_copies_of_copies() -> None:
     assert "copy" not in operators(found)
 
 
-def test_long_chains_of_writes_take_linear_time() -> None:
-    def chain(length: int) -> float:
-        graph = fx.Graph()
-        x = graph.placeholder("x")
-        with torch._subclasses.FakeTensorMode():
-            x.meta["val"], memory = torch.zeros(2), torch.zeros(2)
-        node = graph.call_function(torch.ops.aten.exp.default, (x,))
-        node.meta["val"] = memory
-        for _ in range(length):
-            node = graph.call_function(torch.ops.aten.relu_.default, (node,))
-            node.meta["val"] = memory
-        graph.output(node)
-        start = time.process_time()
-        make_functional(graph)
-        assert not any(is_mutable(found) for found in graph.nodes)
-        return time.process_time() - start
+def python_calls(length: int, *, through_views: bool) -> int:
+    """Return how many functions are called to make a chain of so many writes functional."""
+    graph = fx.Graph()
+    x = graph.placeholder("x")
+    with torch._subclasses.FakeTensorMode():
+        x.meta["val"], memory = torch.zeros(2, 3), torch.zeros(2, 3)
+    base = node = graph.call_function(torch.ops.aten.exp.default, (x,))
+    node.meta["val"] = memory
+    for _ in range(length):
+        if through_views:
+            node = graph.call_function(torch.ops.aten.slice.Tensor, (base, 1, 1, 3))
+            node.meta["val"] = memory[:, 1:]
+        last, node = node, graph.call_function(torch.ops.aten.relu_.default, (node,))
+        node.meta["val"] = last.meta["val"]
+    graph.output((base, node))
+    calls = 0
 
-    chain(10)
-    assert chain(3000) < 1
+    def count(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        make_functional(graph)
+    finally:
+        sys.setprofile(None)
+    assert not any(is_mutable(found) for found in graph.nodes)
+    return calls
+
+
+@pytest.mark.parametrize("through_views", [False, True])
+def test_chains_of_writes_take_time_in_proportion_to_their_length(through_views: bool) -> None:
+    python_calls(10, through_views=through_views)
+    short, long = (python_calls(length, through_views=through_views) for length in (200, 800))
+    assert long < 5 * short
 
 
 class Tape:
