@@ -9,7 +9,7 @@ from torch import nn
 
 import search
 from search import graph, surgery
-from search.graph.trace import trace
+from search.graph.tracing import trace
 
 from . import checks
 from .memory import Peak

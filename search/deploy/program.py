@@ -18,7 +18,7 @@ from torch.fx.graph import CodeGen
 from torch.utils import _pytree as pytree
 
 from ..errors import ExportError
-from ..graph.trace import dynamic_batch, operator_name
+from ..graph.tracing import dynamic_batch, operator_name
 from ..surgery import Subnet
 
 PT2_FILE = "model.pt2"

@@ -21,7 +21,7 @@ from ..config import RunConfig, load_model
 from ..deploy import structure_digest
 from ..errors import DataError
 from ..graph import Blueprint, Candidate, comb
-from ..graph.trace import user_line
+from ..graph.tracing import user_line
 from ..importance import score
 from ..surgery import GRAPH_FILE, MODEL_FILE
 from ..tasks import Task, load_task

@@ -20,7 +20,7 @@ from .labels import labels_of
 from .module import held
 from .restrict import Restriction, module_of
 from .rules import KERNEL, Axes, Call, Rule, rule_of
-from .trace import Trace, is_mutable, operator_name, trace
+from .tracing import Trace, is_mutable, operator_name, trace
 
 INPUT = "an axis of an input"
 OUTPUT = "an axis of an output"

@@ -11,7 +11,7 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 
 from ..graph.module import copy_module
-from ..graph.trace import operator_name
+from ..graph.tracing import operator_name
 
 _MODE_LITERAL = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2}
 """Operator -> position of the argument that says whether it trains."""

@@ -11,9 +11,8 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-from search.graph.calls import is_mutable
-from search.graph.functional import make_functional
-from search.graph.trace import Trace, trace
+from search.graph.tracing import Trace, is_mutable, trace
+from search.graph.tracing.functional import make_functional
 
 from .tracing import Forward, check_equal, operators, traced
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from search.graph.training_only import training_only
+from search.graph.tracing.training_only import training_only
 
 from .tracing import Forward
 

@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 
 from ...graph import Blueprint, Selection, full
 from ...graph.module import copy_module
-from ...graph.trace import operator_name
+from ...graph.tracing import operator_name
 
 _ENABLED = 2
 """Position of the argument of an autocast region that switches it on."""

@@ -23,26 +23,15 @@ from torch import fx, nn
 from torch.export import Dim, ExportedProgram, export
 from torch.utils import _pytree as pytree
 
-from ..errors import ModelError
-from .calls import is_mutable, operator_name
+from ...errors import ModelError
+from ..module import copy_graph
+from .calls import operator_name
 from .canonical import canonicalise
-from .dead import drop_dead, drop_dead_calls
+from .dead import drop_dead
 from .functional import make_functional, rename_reshapes
-from .lines import source_line, user_line
-from .module import copy_graph
+from .lines import user_line
 from .regions import inline_regions
 from .sharing import find_sharing, tie
-
-__all__ = [
-    "Trace",
-    "drop_dead",
-    "drop_dead_calls",
-    "is_mutable",
-    "operator_name",
-    "source_line",
-    "trace",
-    "user_line",
-]
 
 _ASSERTIONS = frozenset({"_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size"})
 

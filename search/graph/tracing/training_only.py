@@ -14,9 +14,9 @@ import torch
 from torch import fx, nn
 from torch.export import ExportedProgram
 
+from ..module import attribute
 from .calls import argument, is_region, operator_name
 from .lines import source_line
-from .module import attribute
 from .trace import copy_of, deep_stack, example_of, exported, first_line
 
 _SWITCHED = frozenset({"batch_norm", "dropout", "feature_dropout", "alpha_dropout"})
