@@ -10,6 +10,7 @@ from .lines import module_path
 from .patterns import pattern
 from .scopes import Scope, scopes
 from .trace import Trace, operator_name, source_line, trace
+from .training_only import training_only
 
 __all__ = [
     "Algebra",
@@ -40,5 +41,6 @@ __all__ = [
     "scopes",
     "source_line",
     "trace",
+    "training_only",
     "uniform",
 ]
