@@ -29,8 +29,8 @@ class Sizes:
 
     tokens: int = 23
     width: int = 24
-    heads: int = 4
-    groups: int = 2
+    heads: int = 8
+    groups: int = 4
     size: int = 8
     hidden: int = 40
     layers: int = 2

@@ -68,12 +68,12 @@ class Subnet(fx.GraphModule):
         Exported graphs hold the device as a literal of each such call.
         """
         before = self.device
-        moved = super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         after = self.device
         if before is not None and after is not None and before.type != after.type:
             for part in _graphs(self):
                 _move_literals(part, before, after)
-        return moved
+        return self
 
     def example(self, batch: int = 1) -> tuple[torch.Tensor, ...]:
         """Return zeros of the inputs' shapes and types, in order.

@@ -31,7 +31,7 @@ from .dead import drop_dead
 from .functional import make_functional, rename_reshapes
 from .lines import user_line
 from .regions import inline_regions
-from .sharing import find_sharing, tie
+from .sharing import find_sharing, first_names, tie
 
 _ASSERTIONS = frozenset({"_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size"})
 
@@ -79,7 +79,7 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         # On a copy of its own: what the model writes to its buffers is not to be seen by export.
         _check_runs(copy_of(twin), positional, keywords)
         program, static = exported(twin, positional, keywords)
-        module, notes = _editable(program)
+        module, notes = _editable(program, first_names(twin))
     if static is not None:
         notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}.", *notes)
     notes += tuple(
@@ -129,10 +129,15 @@ def example_of(args: Any, kwargs: Mapping[str, Any] | None) -> tuple[tuple[Any, 
     return pytree.tree_map_only(torch.Tensor, double, (positional, dict(kwargs or {})))  # type: ignore[no-any-return]
 
 
-def _editable(program: ExportedProgram) -> tuple[fx.GraphModule, tuple[str, ...]]:
+def _editable(program: ExportedProgram, names: Mapping[str, str]) -> tuple[fx.GraphModule, tuple[str, ...]]:
     """Return an exported program as a plain graph module in its canonical form, and what users should know of it."""
     source = program.module(check_guards=False)
-    module = fx.GraphModule(source, copy_graph(source.graph)[0])
+    graph = copy_graph(source.graph)[0]
+    for node in graph.nodes:
+        if node.op == "get_attr":
+            # Export reads a tied tensor by the last of its names; users know it by the first.
+            node.target = names.get(str(node.target), node.target)
+    module = fx.GraphModule(source, graph)
     _note_inputs(module.graph)
     _drop_assertions(module.graph)
     notes = inline_regions(module)
