@@ -7,11 +7,12 @@ of an atom are the atoms that stand outside it in a parameter and beside it in e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .axes import Algebra, Axis, Term
+from .axes import Algebra, Axis
 from .blueprint import Flow
 from .kept import Kept, Slices
 from .rules import Axes
@@ -105,7 +106,7 @@ class _Beside:
         self._algebra = algebra
         self._found = found
         self._leaves: dict[Axis, frozenset[int]] = {}
-        self._everywhere: dict[Axis, frozenset[int]] = {}
+        self._factors: dict[Axis, Counter[int]] = {}
         self._seen: set[tuple[Axis, ...]] = set()
 
     def visit(self, axes: Axes) -> None:
@@ -118,20 +119,27 @@ class _Beside:
             if axis not in self._leaves:
                 self._leaves[axis] = frozenset(self._algebra.leaves(axis)) & self._found.keys()
             if self._leaves[axis]:
-                others = [self._all(other) for j, other in enumerate(resolved) if j != i]
-                self._meet(axis, frozenset().union(*others))
+                others = [self._count(other) for j, other in enumerate(resolved) if j != i]
+                self._meet(axis, sum(others, Counter()), Counter())
 
-    def _all(self, axis: Axis) -> frozenset[int]:
-        if axis not in self._everywhere:
-            self._everywhere[axis] = self._algebra.everywhere(axis)
-        return self._everywhere[axis]
+    def _count(self, axis: Axis) -> Counter[int]:
+        """Return of how many terms of an axis an atom is a factor everywhere."""
+        if axis not in self._factors:
+            self._factors[axis] = Counter(atom for term in axis for atom in self._algebra.everywhere((term,)))
+        return self._factors[axis]
 
-    def _meet(self, axis: Axis, outside: frozenset[int]) -> None:
-        terms: Iterable[Term] = self._algebra.resolve(axis)
+    def _meet(self, axis: Axis, elsewhere: Counter[int], around: Counter[int]) -> None:
+        terms = self._algebra.resolve(axis)
+        whole = around + self._count(terms)
         for term in terms:
-            beside = outside.union(*(self._algebra.everywhere((other,)) for other in terms if other != term))
             if not isinstance(term, int):
+                beside = whole - self._count((term,))
                 for part in term.parts:
-                    self._meet(part, beside)
+                    self._meet(part, elsewhere, beside)
             elif term in self._found:
-                self._found[term] &= beside
+                self._found[term] &= _once(whole - Counter((term,)), elsewhere)
+
+
+def _once(own: Counter[int], elsewhere: Counter[int]) -> set[int]:
+    """Return what tells units apart: a factor of the same axis, or of one other; not one that is met twice."""
+    return {atom for atom, count in (own + elsewhere).items() if (own[atom] or count) == 1}

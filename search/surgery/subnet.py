@@ -49,7 +49,7 @@ class Subnet(fx.GraphModule):
             changed = False
             for node in part.graph.nodes:
                 position = _MODE_LITERAL.get(operator_name(node))
-                if position is not None and node.args[position] != mode:
+                if position is not None and node.args[position] != mode and _has_two_modes(node):
                     node.update_arg(position, mode)
                     changed = True
             if changed:
@@ -91,3 +91,8 @@ class Subnet(fx.GraphModule):
         twin = copy_module(self)
         memo[id(self)] = twin
         return twin
+
+
+def _has_two_modes(node: fx.Node) -> bool:
+    """Tell whether evaluation differs from training: without running statistics the batch's are taken in both."""
+    return operator_name(node) != "batch_norm" or node.args[3] is not None

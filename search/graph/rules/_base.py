@@ -11,7 +11,7 @@ become (a softmax, a mean), and else it passes, each unit by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,6 +101,21 @@ class Call:
     def blends(self, *axes: Axis) -> None:
         """Say that each unit of these axes changes what the others become."""
         self.blended.extend(axes)
+
+    def contracts(self, axis: Axis, *others: Axis) -> None:
+        """Say that an axis is contracted, and that neither its units nor those of others depend on each other."""
+        self.sums(axis)
+        self.apart(axis, *others)
+        for other in others:
+            self.apart(other, axis)
+
+    def mixes(self, axes: Sequence[Axis], along: Collection[int]) -> None:
+        """Say that a tensor's units along some axes change each other, so that those of other axes stay the same."""
+        mixed = [axes[i] for i in along]
+        self.blends(*mixed)
+        for i, axis in enumerate(axes):
+            if i not in along:
+                self.apart(axis, *mixed)
 
     def apart(self, axis: Axis, *others: Axis) -> None:
         """Say that `axis` meets itself at different positions of `others`, so its units cannot depend on them."""

@@ -16,12 +16,15 @@ def attention(call: Call) -> list[Axes]:
     call.tie(k[-2], v[-2])
     call.sums(q[-1], v[-2])
     call.blends(k[-2])
-    call.apart(q[-1], q[-2], k[-2])
-    call.apart(v[-2], q[-2], v[-1])
     outer = call.broadcast([_repeated(call, q, k), q[:-2], _repeated(call, q, v)])
     if call.has("attn_mask"):
         mask = call.take_all("attn_mask")
         *outer, _, _ = call.broadcast([[*outer, q[-2], k[-2]], mask])
+    inner = [q[-2], k[-2], q[-1], v[-1]]
+    for axis in outer:
+        call.apart(axis, *inner)
+    for i, axis in enumerate(inner):
+        call.apart(axis, *inner[:i], *inner[i + 1 :])
     return [[*outer, q[-2], v[-1]]]
 
 

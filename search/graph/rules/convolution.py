@@ -19,9 +19,11 @@ def convolution(call: Call) -> list[Axes]:
     group = _group(call, inner)
     call.tie(channels, group + inner)
     each = call.algebra.size(out).over(call.algebra.size(group))
+    within = out
     if group and each is not None:
-        call.tie(out, group + call.algebra.atom(each))
-    _contract(call, inner, out, group)
+        within = call.algebra.atom(each)
+        call.tie(out, group + within)
+    call.contracts(inner, within, call.take("input", 0))
     return _output(call, out)
 
 
@@ -40,7 +42,7 @@ def transposed_convolution(call: Call) -> list[Axes]:
     if group:
         contracted = call.algebra.atom(each)
         call.tie(whole, group + contracted)
-    _contract(call, contracted, inner, group)
+    call.contracts(contracted, inner, call.take("input", 0))
     return _output(call, group + inner)
 
 
@@ -54,13 +56,6 @@ def _group(call: Call, inner: Axis) -> Axis:
     if call.algebra.size(inner) != Size(1):
         call.groupings.append(group)
     return group
-
-
-def _contract(call: Call, contracted: Axis, out: Axis, group: Axis) -> None:
-    """Each output unit sums over all of its group's inputs: what stays of them cannot depend on the output unit."""
-    call.sums(contracted)
-    if not group:
-        call.apart(contracted, out)
 
 
 def _output(call: Call, out: Axis) -> list[Axes]:

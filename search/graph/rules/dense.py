@@ -11,8 +11,7 @@ def linear(call: Call) -> list[Axes]:
     *outer, last = call.take_all("input")
     out, inner = call.take("weight", 0), call.take("weight", 1)
     call.tie(last, inner)
-    call.sums(last)
-    call.apart(last, out, *outer)
+    call.contracts(last, out, *outer)
     if call.has("bias"):
         call.tie(out, call.take("bias", 0))
     return [[*outer, out]]
@@ -36,9 +35,11 @@ def _product(call: Call, x: Axes, y: Axes) -> Axes:
     rows, columns = x[-2:-1], y[-1:] if len(y) > 1 else []
     last, inner = x[-1], y[-2] if len(y) > 1 else y[0]
     call.tie(last, inner)
-    call.sums(last)
-    call.apart(last, *rows, *columns)
-    return [*call.broadcast([x[:-2], y[:-2], []]), *rows, *columns] if x[:-2] or y[:-2] else [*rows, *columns]
+    call.contracts(last, *rows, *columns)
+    outer = call.broadcast([x[:-2], y[:-2]]) if x[:-2] or y[:-2] else []
+    for axis in outer:
+        call.apart(axis, last, *rows, *columns)
+    return [*outer, *rows, *columns]
 
 
 def einsum(call: Call) -> list[Axes]:
@@ -57,11 +58,14 @@ def einsum(call: Call) -> list[Axes]:
             known = meaning.get(letter, ())
             meaning[letter] = call.tie(known, axis) if known and call.algebra.resolve(axis) else known or axis
     named = _letters(right, meaning) if arrow else _implied(terms, meaning)
-    for letter in set(meaning) - set(named):
-        call.sums(meaning[letter])
-        call.apart(
-            meaning[letter], *(meaning[other] for other in meaning if not all(other in axes for axes in operands))
-        )
+    for letter, axis in meaning.items():
+        beside = set.intersection(*(set(axes) for axes in operands if letter in axes))
+        if letter in named:
+            beside &= set(named)
+        else:
+            call.sums(axis)
+        # At each position of what all operands have beside it, the letter meets itself at that position only.
+        call.apart(axis, *(other for name, other in meaning.items() if name not in beside))
     return [[meaning[letter] for letter in named]]
 
 

@@ -9,14 +9,17 @@ from ._base import Axes, Call
 def batch_norm(call: Call) -> list[Axes]:
     """Tie the channels of x (n, c, ...) to the scale, the shift and the running statistics, all (c,).
 
-    Without running statistics those of the batch are taken, over all axes but the channels.
+    What does not use the running statistics takes those of the batch, over all axes but the channels; or those of each
+    instance.
     """
     axes = call.take_all("input")
     for name in ("weight", "bias", "running_mean", "running_var"):
         if call.has(name):
             call.tie(axes[1], call.take(name, 0))
-    if not call.has("running_mean"):
-        call.blends(axes[0], *axes[2:])
+    if call.arguments.get("training"):
+        call.mixes(axes, [0, *range(2, len(axes))])
+    if call.arguments.get("use_input_stats"):
+        call.mixes(axes, range(2, len(axes)))
     return [axes]
 
 
@@ -28,7 +31,7 @@ def layer_norm(call: Call) -> list[Axes]:
         if call.has(name):
             for axis, own in zip(axes[-count:], call.take_all(name), strict=True):
                 call.tie(axis, own)
-    call.blends(*axes[-count:])
+    call.mixes(axes, range(len(axes) - count, len(axes)))
     call.literals["normalized_shape"] = list(axes[-count:])
     return [axes]
 
@@ -50,5 +53,5 @@ def group_norm(call: Call) -> list[Axes]:
     for name in ("weight", "bias"):
         if call.has(name):
             call.tie(axes[1], call.take(name, 0))
-    call.blends(inner, *axes[2:])
+    call.mixes([axes[0], group, inner, *axes[2:]], range(2, len(axes) + 1))
     return [axes]

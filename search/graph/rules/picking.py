@@ -122,8 +122,12 @@ def moved(call: Call) -> list[Axes]:
     """Pass all axes but those along which positions move or add up; these stay as they are."""
     dims = call.arguments.get("dims", call.arguments.get("dim"))
     rank = call.rank("self")
-    touched = [d % rank for d in ([dims] if isinstance(dims, int) else dims)] if dims else list(range(rank))
-    return [call.take_all("self", but=touched)]
+    named = [dims] if isinstance(dims, int) else list(dims or range(rank))
+    touched = {d % rank for d in named}
+    axes = call.take_all("self", but=list(touched))
+    for i in set(range(rank)) - touched:
+        call.apart(axes[i], *(axes[j] for j in touched))
+    return [axes]
 
 
 def scattered(call: Call) -> list[Axes]:

@@ -11,9 +11,13 @@ from ._base import Axes, Call
 
 
 def total(call: Call) -> list[Axes]:
-    """Reduce axes by a sum or a norm, to which a zero adds nothing."""
+    """Reduce axes by a sum or a norm, to which a zero adds nothing; a norm of negative order is none of these."""
     kept, reduced = _reduced(call)
-    call.sums(*reduced)
+    order = call.arguments.get("ord", call.arguments.get("p"))
+    if order is not None and order < 0:
+        call.blends(*reduced)
+    else:
+        call.sums(*reduced)
     return [kept for _ in call.outputs]
 
 
@@ -37,5 +41,5 @@ def _reduced(call: Call) -> tuple[Axes, list[Axis]]:
 def softmax(call: Call) -> list[Axes]:
     """Pass all axes; the units of one share what they sum to."""
     axes = call.take_all("self")
-    call.blends(axes[int(call.arguments["dim"]) % len(axes)])
+    call.mixes(axes, [int(call.arguments["dim"]) % len(axes)])
     return [axes]

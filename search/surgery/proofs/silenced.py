@@ -70,25 +70,30 @@ def _widened(blueprint: Blueprint, selection: Selection, whole: Iterable[str]) -
 
 
 def _silence(network: Subnet, blueprint: Blueprint, selection: Selection) -> None:
-    """Put a multiplication by zeros and ones before each call that sums over a cut dim, in place."""
-    graph, slices = network.graph, blueprint.slices(selection)
+    """Put a multiplication by zeros and ones before each call that sums over a cut dim, in place.
+
+    Only what the call sums is silent there: a sum may divide the units of other axes, and must not become zero there.
+    """
+    graph, kept = network.graph, blueprint.kept(selection)
     cut_atoms = {d.atom for d in blueprint.dims if _is_cut(d.name, d.size, selection)}
-    masks: dict[fx.Node, fx.Node] = {}
+    masks: dict[tuple[fx.Node, frozenset[int]], fx.Node] = {}
     for node in list(graph.nodes):
         flow = blueprint.flows.get(node.name)
         summed = {leaf for axis in flow.summed for leaf in blueprint.algebra.leaves(axis)} if flow else set()
         for source in node.all_input_nodes if summed & cut_atoms else ():
             axes = blueprint.axes.get(source.name, [[]])[0]
-            if any(cut_atoms.intersection(blueprint.algebra.leaves(axis)) for axis in axes):
-                if source not in masks:
-                    masks[source] = _masked(network, source, _mask(blueprint, axes, slices))
-                node.replace_input_with(source, masks[source])
+            leaves = {leaf for axis in axes for leaf in blueprint.algebra.leaves(axis)}
+            if silent := frozenset(leaves & summed & cut_atoms):
+                if (source, silent) not in masks:
+                    slices = Slices(blueprint.algebra, {atom: kept[atom] for atom in silent})
+                    masks[source, silent] = _masked(network, source, _mask(blueprint, axes, slices), len(masks))
+                node.replace_input_with(source, masks[source, silent])
     graph.lint()
     network.recompile()
 
 
-def _masked(network: Subnet, source: fx.Node, mask: torch.Tensor) -> fx.Node:
-    name = f"silence_{source.name}"
+def _masked(network: Subnet, source: fx.Node, mask: torch.Tensor, number: int) -> fx.Node:
+    name = f"silence_{number}"
     network.register_buffer(name, mask)
     with network.graph.inserting_after(source):
         held = network.graph.get_attr(name)
