@@ -16,7 +16,7 @@ def convolution(call: Call) -> list[Axes]:
     the call; it is written anew from the axis g.
     """
     channels, out, inner = call.take("input", 1), call.take("weight", 0), call.take("weight", 1)
-    group = _group(call, inner)
+    group = _group(call, call.algebra.size(inner))
     call.tie(channels, group + inner)
     each = call.algebra.size(out).over(call.algebra.size(group))
     within = out
@@ -34,10 +34,10 @@ def transposed_convolution(call: Call) -> list[Axes]:
     """
     channels, whole, inner = call.take("input", 1), call.take("weight", 0), call.take("weight", 1)
     call.tie(channels, whole)
-    group = _group(call, inner)
-    each = call.algebra.size(whole).over(call.algebra.size(group))
+    each = call.algebra.size(whole).over(Size(int(call.arguments["groups"])))
     if each is None:
         raise ValueError(f"Groups divide the input channels {call.algebra.size(whole)}.")
+    group = _group(call, each)
     contracted = whole
     if group:
         contracted = call.algebra.atom(each)
@@ -46,14 +46,17 @@ def transposed_convolution(call: Call) -> list[Axes]:
     return _output(call, group + inner)
 
 
-def _group(call: Call, inner: Axis) -> Axis:
-    """Return the axis that counts the groups (empty for one group); a depthwise convolution's are its channels."""
+def _group(call: Call, inputs: Size) -> Axis:
+    """Return the axis that counts the groups of so many inputs each (empty for one group).
+
+    Where each has one input, as in a depthwise convolution, they are the channels and no groups.
+    """
     groups = int(call.arguments["groups"])
     if groups == 1:
         return ()
     group = call.algebra.atom(groups)
     call.literals["groups"] = group
-    if call.algebra.size(inner) != Size(1):
+    if inputs != Size(1):
         call.groupings.append(group)
     return group
 

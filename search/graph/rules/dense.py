@@ -37,8 +37,6 @@ def _product(call: Call, x: Axes, y: Axes) -> Axes:
     call.tie(last, inner)
     call.contracts(last, *rows, *columns)
     outer = call.broadcast([x[:-2], y[:-2]]) if x[:-2] or y[:-2] else []
-    for axis in outer:
-        call.apart(axis, last, *rows, *columns)
     return [*outer, *rows, *columns]
 
 

@@ -1,0 +1,34 @@
+"""A small network for each use of each operator, by the topics of the rules."""
+
+from . import (
+    attention,
+    convolution,
+    dense,
+    factory,
+    joining,
+    normalisation,
+    patches,
+    picking,
+    pointwise,
+    pooling,
+    reduction,
+    shape,
+)
+from ._base import Case, Network, frame
+
+CASES = [
+    *convolution.CASES,
+    *dense.CASES,
+    *attention.CASES,
+    *normalisation.CASES,
+    *pointwise.CASES,
+    *pooling.CASES,
+    *reduction.CASES,
+    *shape.CASES,
+    *joining.CASES,
+    *picking.CASES,
+    *patches.CASES,
+    *factory.CASES,
+]
+
+__all__ = ["CASES", "Case", "Network", "frame"]

@@ -1,0 +1,110 @@
+"""Concatenation, stacking, splitting, padding."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ._base import Case, conv, frame
+
+CASES = [
+    *(
+        frame(
+            f"{name}: two",
+            lambda p, q, name=name: getattr(torch, name)([p, q], 1),
+            (3, 5),
+            (3, 4),
+            dims={"p:0": 3, "p:1": 5, "q:1": 4},
+        )
+        for name in ("cat", "concat", "concatenate")
+    ),
+    *(
+        frame(
+            f"{name}: the first axis of squares",
+            lambda p, q, name=name: getattr(torch, name)([p, q], -2),
+            (4, 8),
+            (4, 8),
+            dims={"p:0": 4, "p:1": 8, "q:0": 4},
+        )
+        for name in ("cat", "concat", "concatenate")
+    ),
+    frame("cat: one twice", lambda p: torch.cat([p, p], 1), (3, 5), dims={"p:0": 3, "p:1": 5}),
+    Case(
+        "cat: two branches",
+        lambda: {"a": conv(3, 5), "b": conv(3, 4), "n": nn.BatchNorm2d(9), "c": conv(9, 2)},
+        lambda n, x: n.c(n.n(torch.cat([n.a(x), n.b(x)], 1))),
+        [(2, 3, 4, 4)],
+        {"a.weight:0": 5, "b.weight:0": 4},
+    ),
+    frame(
+        "stack",
+        lambda p, q: torch.stack([p, q], 1),
+        (3, 5),
+        (3, 5),
+        dims={"p:0": 3, "p:1": 5},
+        frozen={"u:1": "stack (stack) counts tensors"},
+    ),
+    frame("stack: square", lambda p, q: torch.stack([p, q], -1), (4, 4), (4, 4), dims={"p:0": 4, "p:1": 4}),
+    frame("split_with_sizes: two", lambda p: p.split([4, 5], 1), (3, 9), dims={"p:0": 3, "p:1.0": 4, "p:1.1": 5}),
+    frame(
+        "split_with_sizes: chunks of unequal sizes",
+        lambda p: p.chunk(4, 1),
+        (3, 10),
+        dims={"p:0": 3, "p:1.0": 3, "p:1.1": 3, "p:1.2": 3},
+    ),
+    frame("split_with_sizes: square", lambda p: p.split(4, -1), (4, 8), dims={"p:0": 4, "p:1.0": 4, "p:1.1": 4}),
+    Case(
+        "split_with_sizes: added up",
+        lambda: {"a": conv(3, 10), "c": conv(5, 2)},
+        lambda n, x: n.c(sum(n.a(x).chunk(2, 1))),
+        [(2, 3, 4, 4)],
+        {"a.weight:0": 5},
+    ),
+    Case(
+        "split_with_sizes: half goes on alone",
+        lambda: {"a": conv(3, 10), "b": conv(4, 7), "c": conv(13, 2)},
+        lambda n, x: (lambda one, two: n.c(torch.cat([one, n.b(two)], 1)))(*n.a(x).split([6, 4], 1)),
+        [(2, 3, 4, 4)],
+        {"a.weight:0.0": 6, "a.weight:0.1": 4, "b.weight:0": 7},
+    ),
+    frame("pad: zeros", lambda p: F.pad(p, (1, 2)), (3, 5), dims={"p:0": 3, "p:1": 5}, frozen={"u:1.1": "padding"}),
+    frame(
+        "pad: two axes, numbers",
+        lambda p: F.pad(p, (0, 2, 3, 0), value=2.0),
+        (4, 5, 4),
+        dims={"p:0": 4, "p:1": 5, "p:2": 4},
+        frozen={"u:1.0": "padding", "u:2.1": "padding"},
+    ),
+    frame(
+        "pad: reflection",
+        lambda p: F.pad(p, (1, 2), mode="reflect"),
+        (4, 4, 5),
+        dims={"p:0": 4, "p:1": 4},
+        frozen={"p:2": "pad (pad) works along axis 2", "u:2": "a spatial axis"},
+    ),
+    frame(
+        "pad: taken away",
+        lambda p, q: (F.pad(p, (-1, 0)), q),
+        (3, 5),
+        (7,),
+        dims={"q:0": 7},
+        frozen={"p:1": "pad (pad) has no rule"},
+        unknown=["pad"],
+    ),
+    Case(
+        "pad: channels and space",
+        lambda: {"a": conv(3, 5), "b": nn.Conv2d(8, 2, 3)},
+        lambda n, x: n.b(F.pad(n.a(x), (1, 1, 1, 1, 1, 2))),
+        [(2, 3, 4, 4)],
+        {"a.weight:0": 5},
+    ),
+    frame(
+        "constant_pad_nd",
+        lambda p: torch.constant_pad_nd(p, (1, 2)),
+        (3, 5),
+        dims={"p:0": 3, "p:1": 5},
+        frozen={"u:1.1": "padding"},
+    ),
+    frame(
+        "constant_pad_nd: square", lambda p: torch.constant_pad_nd(p, (0, 0, 1, 1)), (4, 4), dims={"p:0": 4, "p:1": 4}
+    ),
+]
