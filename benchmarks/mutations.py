@@ -105,7 +105,7 @@ class DeviantCall(Call):
             if self.deviation.here("do not tie"):
                 continue
             if len(terms) > 1 and self.deviation.here("tie in reverse"):
-                other = tuple(reversed(terms))  # noqa: PLW2901
+                other = tuple(reversed(terms))
             super().tie(axes[0], other)
         return axes[0]
 
