@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from search.graph.trace import operator_name
 from torch.utils import _pytree as pytree
 
-from search.graph import Blueprint, Candidate, Selection, Size, Trace, analyse, sample, trace, uniform
+from search.graph import Blueprint, Candidate, Selection, Size, Trace, analyse, operator_name, sample, trace, uniform
 from search.surgery import cut, permutation, silenced
 
 from ._base import Case, Network
