@@ -47,6 +47,10 @@ def _grouped(repeat: Any) -> Any:
     return run
 
 
+def _alone(x: Tensor) -> Tensor:
+    return attend(x, x, x)
+
+
 def _separate() -> Parts:
     return {"q": nn.Linear(7, 12), "k": nn.Linear(7, 12), "v": nn.Linear(7, 12), "out": nn.Linear(12, 2)}
 
@@ -124,7 +128,7 @@ CASES = [
     ),
     frame(
         "attention: heads that meet",
-        lambda p: attend(*[p.view(3, 2, 4).transpose(0, 1)[None]] * 3),
+        lambda p: _alone(p.view(3, 2, 4).transpose(0, 1)[None]),
         (24,),
         dims={"p:0.0": 3, "p:0.1": 2, "p:0.2": (4, 2)},
         blended=["p:0.0"],
