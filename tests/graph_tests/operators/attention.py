@@ -135,7 +135,7 @@ CASES = [
     ),
     frame(
         "attention: values that meet",
-        lambda p, q: attend(*[p.view(1, 1, 3, 2)] * 2, q.view(1, 1, 3, 5)),
+        lambda p, q: attend(p.view(1, 1, 3, 2), p.view(1, 1, 3, 2), q.view(1, 1, 3, 5)),
         (6,),
         (15,),
         dims={"p:0.0": 3, "p:0.1": 2, "q:0.1": 5},
