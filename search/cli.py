@@ -34,6 +34,7 @@ from .deploy import SENTENCES, SUBNET
 from .doctor import doctor
 from .engine import Outcome, Plan, plan
 from .errors import BundleError, ConfigError
+from .prune import prune
 from .report import Bundle, run
 from .terminal import STYLES, TerminalProgress, answers_only, show_report
 
@@ -182,6 +183,7 @@ def run_command(
 
 
 app.command("doctor")(_ending(doctor))
+app.command("prune")(_ending(prune))
 
 
 @app.command()

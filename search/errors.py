@@ -4,8 +4,10 @@
 LatheError                     (hwprofiles) anything that is not a slip in the calling code
 ├── ConfigError        exit 2  the config file: unknown key, missing key, wrong type, unit or range
 ├── ModelError         exit 2  the user's network or its weights do not load
+│   └── NothingToCutError      it has nothing that can be cut; carries the reasons
 ├── DataError          exit 2  the user's data do not fit the task
 ├── ExportError        exit 3  the network cannot be written as, or sliced from, an ONNX file
+├── ProofError         exit 3  a proof on a cut failed: Lathe got this network wrong
 ├── BundleError        exit 2  a bundle is damaged, or calls what a bundle may not
 ├── RunFolderError     exit 2  the run folder or a checkpoint in it belongs to another run
 └── TrainingError      exit 3  the loss is no longer a number; carries the last good state
@@ -16,7 +18,7 @@ LatheError                     (hwprofiles) anything that is not a slip in the c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from hwprofiles import LatheError
@@ -34,6 +36,18 @@ class ModelError(LatheError):
     exit_code: ClassVar[int] = 2
 
 
+class NothingToCutError(ModelError):
+    """The user's network has no dim that is free and no block that can go.
+
+    Attributes:
+        frozen: (dim, why it keeps its size) of all that cannot be cut.
+    """
+
+    def __init__(self, message: str, frozen: Sequence[tuple[str, str]]) -> None:
+        super().__init__(message)
+        self.frozen = tuple(frozen)
+
+
 class DataError(LatheError):
     """The user's data cannot be read, or do not fit the task."""
 
@@ -42,6 +56,12 @@ class DataError(LatheError):
 
 class ExportError(LatheError):
     """The network cannot be exported, or its exported file does not compute what it computes."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class ProofError(LatheError):
+    """A cut network does not compute what it has to: something in Lathe is wrong for this network."""
 
     exit_code: ClassVar[int] = 3
 

@@ -32,6 +32,8 @@ TITLES = {
     "search": "Search",
     "finalist": "Time the finalist",
     "finetune": "Fine-tune",
+    "export": "Export",
+    "prove": "Prove",
     "accuracy": "Accuracy",
     "verify": "Verify",
 }

@@ -44,8 +44,6 @@ def seconds(entry: Row | None, steps: Iterable[str]) -> float | None:
 
 def wait(entry: Row | None, side: str) -> float | None:
     """Return the time from a model to its cut twin."""
-    if entry is not None and entry.get("analysis_holds_export"):
-        return seconds(entry, ("analysis", "select", "cut"))
     return seconds(entry, WAIT[side])
 
 
@@ -130,8 +128,7 @@ def _first_look(entry: Row | None, side: str) -> float | None:
     """Return how long it took to find out what belongs together, with the trace or export that it rests on."""
     if side == "rival":
         return seconds(entry, ("dependencies",))
-    whole = entry is not None and entry.get("analysis_holds_export")
-    return seconds(entry, ("analysis",) if whole else ("export", "analysis"))
+    return seconds(entry, ("export", "analysis"))
 
 
 def _over(row: Row, measure: Callable[[Row | None, str], float | None]) -> float | None:

@@ -69,7 +69,7 @@ SECTIONS: Mapping[str, Readers] = {
         "options": values.options,
     },
     "budget": {"latency": values.quantity},
-    "space": {"keep": values.texts},
+    "space": {"keep": values.texts, "only": values.texts, "least": values.widths},
     "search": {
         "trials": values.integer,
         "sampler": values.text,
@@ -78,7 +78,7 @@ SECTIONS: Mapping[str, Readers] = {
         "table_networks": values.integer,
     },
     "finetune": {"epochs": values.number, "minutes": values.number, "batch_size": values.integer, **_SETTINGS},
-    "run": {"seed": values.integer, "out": values.text},
+    "run": {"seed": values.integer, "out": values.text, "proofs": values.boolean},
 }
 """Section -> key -> how its value is read. A key that is not here is an error."""
 

@@ -62,9 +62,9 @@ class RunConfig:
     def identity(self) -> dict[str, Any]:
         """Return what makes this run this run, as an object that JSON holds without loss.
 
-        Left out is what does not change the answer: where the config lies, where the run writes, and when it should
-        stop for today. The content of the weights is part of it, because equal names with retrained weights would make
-        every stored score wrong.
+        Left out is what does not change the answer: where the config lies, where the run writes, whether cuts are
+        proven and when it should stop for today. Limits of the space are left out where they are not set. The content
+        of the weights is part of it, because equal names with retrained weights would make every stored score wrong.
         """
         weights = self.model.weights_path
         model = {
@@ -81,7 +81,7 @@ class RunConfig:
             "task": {key: value for key, value in dataclasses.asdict(self.task).items() if key != "folder"},
             "target": [target.slug for target in self.targets],
             "budget": {f"latency_{self.budget.latency.kind}": self.budget.latency.value},
-            "space": dataclasses.asdict(self.space),
+            "space": {k: v for k, v in dataclasses.asdict(self.space).items() if k == "keep" or v},
             "search": {key: value for key, value in dataclasses.asdict(self.search).items() if key != "time_limit_s"},
             "finetune": finetune,
             "run": {"seed": self.run.seed},

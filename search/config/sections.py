@@ -7,6 +7,7 @@ so that a config built in Python obeys the same rules as one read from a file. S
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -199,9 +200,23 @@ class BudgetConfig:
 
 @dataclass(frozen=True, slots=True)
 class SpaceConfig:
-    """What the search may change. `keep`: shell globs on module names that stay; a module covers its children."""
+    """What the search may change; all names are shell globs on module names, and a module covers its children.
+
+    Attributes:
+        keep: Modules that keep their sizes.
+        only: The only modules whose sizes may change; empty is no limit.
+        least: Glob -> fewest units that each dim of these modules keeps.
+    """
 
     keep: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    least: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for glob, width in self.least.items():
+            _require(width >= 1, f"`least` is a number of units of at least 1, but {glob!r} has {width}.")
+        for key in ("keep", "only", "least"):
+            _require(all(getattr(self, key)), f"`{key}` holds names of modules, but one of them is empty: remove it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,10 +314,18 @@ class FinetuneConfig:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Seed of everything random, and the folder that the run writes to."""
+    """How the run goes.
+
+    Attributes:
+        seed: Of everything random.
+        out: The folder that the run writes to.
+        proofs: Whether each delivered cut is proven: silenced, exported and reloaded networks compute the same. The
+            permutation proof of the combing, which is quick, is always made.
+    """
 
     seed: int = 0
     out: Path = Path("runs/run")
+    proofs: bool = True
 
     def __post_init__(self) -> None:
         _require(0 <= self.seed < 2**32, f"`seed` must be at least 0 and below 2**32, but got {self.seed}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .sections import OPTIMIZERS, SAMPLERS, FinetuneConfig, FinetuneSettings, SearchConfig, TaskConfig
+from .sections import OPTIMIZERS, SAMPLERS, FinetuneConfig, FinetuneSettings, RunSettings, SearchConfig, TaskConfig
 
 _TEMPLATE = """\
 # What a run of Lathe is told. Names of files are relative to this file. Times and shares are texts with a unit:
@@ -38,7 +38,9 @@ threads = 1
 latency = "50 %"                    # of the unpruned network's latency, or a time such as "4 ms"
 
 [space]
-# keep = ["head.*"]                 # shell globs on module names; a module covers its children
+# keep = ["head.*"]                 # what keeps its size: shell globs on module names; a module covers its children
+# only = ["blocks.*"]               # cut nothing but these; no limit by default
+# least = {{ "blocks.*" = 8 }}        # fewest units that each dim of these modules keeps; 1 by default
 
 [search]
 # trials = {trials}                      # candidates that are cut and scored
@@ -64,6 +66,7 @@ epochs = {epochs:g}                          # or: minutes = 10
 [run]
 seed = 0
 out = "runs/net"
+# proofs = {proofs}                     # prove each delivered cut; false saves some seconds
 """
 
 
@@ -75,6 +78,7 @@ def config_template() -> str:
         **{key: getattr(search, key) for key in ("trials", "sampler", "calibration", "table_networks")},
         **{key: getattr(finetune, key) for key in ("epochs", "batch_size")},
         **{key: getattr(settings, key) for key in FinetuneSettings.__dataclass_fields__},
+        "proofs": RunSettings().proofs,
         "samplers": ", ".join(SAMPLERS),
         "optimizers": ", ".join(OPTIMIZERS),
     }

@@ -40,6 +40,13 @@ def texts(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def widths(value: object) -> dict[str, int]:
+    """Return a table of whole numbers."""
+    if not isinstance(value, dict):
+        raise ValueError(f'must be a table of whole numbers, such as {{ "blocks.*" = 8 }}, but got {value!r}.')
+    return {name: integer(item) for name, item in value.items()}
+
+
 def numbers(value: object) -> tuple[float, ...]:
     """Return a list of at least one number."""
     if not isinstance(value, list) or not value:

@@ -2,11 +2,16 @@
 
 from .covering import REMOVAL, covering, job, smallest, structure_digest
 from .export import check_export, export, to_onnx
+from .exported import exported
+from .program import PT2_FILE, write_pt2
+from .proving import MEANINGS, prove, require
 from .slicing import OnnxSlicer
 from .verify import BASELINE, SENTENCES, SUBNET, Verdict, Verification, verify
 
 __all__ = [
     "BASELINE",
+    "MEANINGS",
+    "PT2_FILE",
     "REMOVAL",
     "SENTENCES",
     "SUBNET",
@@ -16,9 +21,13 @@ __all__ = [
     "check_export",
     "covering",
     "export",
+    "exported",
     "job",
+    "prove",
+    "require",
     "smallest",
     "structure_digest",
     "to_onnx",
     "verify",
+    "write_pt2",
 ]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +11,32 @@ import numpy as np
 import onnx
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
 from hwprofiles import Session
 
 from ..errors import ExportError
 from ..surgery import Subnet
+from .exported import EXPORT_TOLERANCE
+from .program import flattened, input_names, numbered, program_of, quiet, tensors_of
 
 INPUT_NAMES = "input"
 OUTPUT_NAMES = "output"
+BATCH = "batch"
+"""Name of the size of axis 0 in files that take any."""
+
+_SYMBOL = re.compile(r"[A-Za-z_]\w*")
 
 
 def export(
-    model: nn.Module, path: str | Path, args: Any = None, *, batch: int = 1, metadata: Mapping[str, str] | None = None
+    model: nn.Module,
+    path: str | Path,
+    args: Any = None,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    batch: int = 1,
+    dynamic_batch: bool = False,
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write a network as one ONNX file, by way of a temporary file beside it.
 
@@ -33,37 +44,44 @@ def export(
         model: A subnet, or any module that `torch.export` takes; it is exported in eval mode.
         path: Where the file goes.
         args: Example inputs, a tensor or a tuple; their batch size is the file's. A subnet knows its own.
+        kwargs: Example inputs that are given by keyword.
         batch: The file's batch size where `args` is not given.
+        dynamic_batch: Whether the file takes any batch size; example inputs then need a batch of at least 2.
         metadata: Key-value pairs for the file's own metadata, such as the normalisation of its input.
 
     Raises:
         ValueError: There are no example inputs.
         ExportError: The network calls something that ONNX cannot express; the message names it.
     """
-    if args is None:
+    if args is None and not kwargs:
         if not isinstance(model, Subnet):
             raise ValueError("A module other than a Subnet needs example inputs: pass `args`.")
-        args = model.example(batch)
-    data = to_onnx(model, args, metadata=metadata).SerializeToString()
+        # Export takes sizes of 1 for constants.
+        args = model.example(max(batch, 2) if dynamic_batch else batch)
+    data = to_onnx(model, args, kwargs, dynamic_batch=dynamic_batch, metadata=metadata).SerializeToString()
     target = Path(path)
     temporary = target.with_name(target.name + ".part")
     temporary.write_bytes(data)
     temporary.replace(target)
 
 
-def to_onnx(model: nn.Module, args: Any, *, metadata: Mapping[str, str] | None = None) -> onnx.ModelProto:
-    """Return a network as an ONNX model with fixed sizes; see `export`."""
-    positional = args if isinstance(args, tuple) else (args,)
+def to_onnx(
+    model: nn.Module,
+    args: Any,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    dynamic_batch: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
+    """Return a network as an ONNX model; see `export`.
+
+    A file's inputs and outputs are tensors, in the order in which the network's structures hold them.
+    """
+    positional = () if args is None else args if isinstance(args, tuple) else (args,)
     try:
-        with _quiet(), torch.no_grad():
-            program = torch.export.export(_clean_copy(model), positional, strict=False)
-            written = torch.onnx.export(
-                program,
-                dynamo=True,
-                external_data=False,
-                verbose=False,
-                input_names=_numbered(INPUT_NAMES, len(positional)),
-            )
+        with quiet(), torch.no_grad():
+            program, names = _program(model, positional, dict(kwargs or {}), dynamic=dynamic_batch)
+            written = torch.onnx.export(program, dynamo=True, external_data=False, verbose=False, input_names=names)
     except Exception as exc:
         raise ExportError(
             f"A network must export to ONNX, but {type(model).__name__} does not: {_root_cause(exc)} Replace that "
@@ -71,10 +89,22 @@ def to_onnx(model: nn.Module, args: Any, *, metadata: Mapping[str, str] | None =
         ) from exc
     proto = written.model_proto  # type: ignore[union-attr]
     _name_outputs(proto)
+    _name_batch(proto)
     _strip(proto)
     for key, value in (metadata or {}).items():
         proto.metadata_props.add(key=key, value=value)
     return proto
+
+
+def _program(
+    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, dynamic: bool
+) -> tuple[ExportedProgram, list[str]]:
+    """Return what is to be written, and the names of its inputs."""
+    if isinstance(model, Subnet):
+        names = input_names(model, len(tensors_of(args)))
+        return program_of(flattened(model), tensors_of(args, kwargs), dynamic=dynamic), names
+    names = [*numbered(INPUT_NAMES, len(tensors_of(args))), *kwargs]
+    return program_of(model, args, kwargs, dynamic=dynamic), names
 
 
 def _root_cause(exc: BaseException) -> str:
@@ -85,29 +115,25 @@ def _root_cause(exc: BaseException) -> str:
     return f"{(lines[0] if lines else repr(exc)).rstrip('.')}."
 
 
-def _numbered(name: str, count: int) -> list[str]:
-    return [name] if count == 1 else [f"{name}_{i}" for i in range(count)]
-
-
-def _clean_copy(model: nn.Module) -> nn.Module:
-    """Return a copy in eval mode whose graph does not carry the source lines of the user's machine."""
-    twin = copy.deepcopy(model).eval()
-    if isinstance(twin, Subnet):
-        for node in twin.graph.nodes:
-            node.meta.pop("stack_trace", None)
-            node.meta.pop("from_node", None)
-    return twin
-
-
 def _name_outputs(proto: onnx.ModelProto) -> None:
     """Call the outputs "output" (several: "output_0" ...)."""
-    names = _numbered(OUTPUT_NAMES, len(proto.graph.output))
+    names = numbered(OUTPUT_NAMES, len(proto.graph.output))
     renamed = dict(zip([o.name for o in proto.graph.output], names, strict=True))
     for node in proto.graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
         node.output[:] = [renamed.get(name, name) for name in node.output]
     for value in proto.graph.output:
         value.name = renamed[value.name]
+
+
+def _name_batch(proto: onnx.ModelProto) -> None:
+    """Call the size of axis 0 "batch" where it may be any, also in sizes that follow from it."""
+    sizes = [value.type.tensor_type.shape.dim for value in proto.graph.input]
+    symbols = {size[0].dim_param for size in sizes if size and size[0].dim_param}
+    for value in [*proto.graph.input, *proto.graph.output, *proto.graph.value_info] if symbols else ():
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_param:
+                size.dim_param = _SYMBOL.sub(lambda m: BATCH if m[0] in symbols else m[0], size.dim_param)
 
 
 def _strip(proto: onnx.ModelProto) -> None:
@@ -120,26 +146,6 @@ def _strip(proto: onnx.ModelProto) -> None:
         value.doc_string = ""
     for tensor in proto.graph.initializer:
         del tensor.metadata_props[:]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence what the exporter says of optional libraries and of its own deprecations."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
-
-
-EXPORT_TOLERANCE = 1e-4
-"""Largest difference of an exported fp32 file's outputs from torch's, relative to the largest output."""
 
 
 def check_export(model: nn.Module, session: Session, inputs: torch.Tensor) -> float:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from ..config import build_model, inputs_of
-from ..graph import comb
+from ..graph import comb, training_only
 from ..terminal import answers_only
 from .content import examine
 from .latency import look_up
@@ -44,6 +44,8 @@ def doctor(
         blueprint = comb(network, example.args, example.kwargs, keep=keep or (), only=only or ())
         latency = None if table is None else look_up(blueprint, table)
         content = {"model": model, "inputs": example.shapes} | examine(blueprint, latency)
+        if train_export:
+            content["training_only"] = list(training_only(network, example.args, example.kwargs))
     if as_json:
         print(json.dumps(content, allow_nan=False))  # noqa: T201
     else:

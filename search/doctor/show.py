@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -216,11 +217,9 @@ def _range(sizes: Sequence[int]) -> str:
     return f"{sizes[0]} to {sizes[-1]}"
 
 
-def _cell(first: str, *others: str) -> Text:
-    text = Text(first)
-    for other in others:
-        text.append(f"\n  {other}", style="dim")
-    return text
+def _cell(first: str, *others: str) -> Group:
+    """Return a cell of one line, and further ones below it that stay indented where they wrap."""
+    return Group(Text(first), *(Padding(Text(other, style="dim"), (0, 0, 0, 2)) for other in others))
 
 
 def _some(lines: Sequence[str]) -> list[str]:

@@ -2,14 +2,15 @@
 
 from .errors import CorruptStudyError, StudyBusyError, StudyError, StudyMismatchError
 from .exact import Solution, least_latency, solve, summed_loss
-from .finish import FILES
 from .folder import RunFolder, make_folder, stage_seconds, translated
 from .front import pareto_front
+from .layout import FILES, REPORT_FILE
 from .plan import Plan, plan
 from .progress import Progress, Silent
 from .proposal import Proposal, propose
+from .pruning import Pruned, PruneSettings, prune
 from .records import StudyResult, TrialRecord
-from .run import BUNDLE, REPORT_FILE, Outcome, execute
+from .run import BUNDLE, Outcome, execute
 from .samplers import SAMPLERS, make_sampler
 from .study import run_study
 
@@ -23,6 +24,8 @@ __all__ = [
     "Plan",
     "Progress",
     "Proposal",
+    "PruneSettings",
+    "Pruned",
     "RunFolder",
     "Silent",
     "Solution",
@@ -38,6 +41,7 @@ __all__ = [
     "pareto_front",
     "plan",
     "propose",
+    "prune",
     "run_study",
     "solve",
     "stage_seconds",

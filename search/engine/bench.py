@@ -10,7 +10,7 @@ import numpy as np
 from hwprofiles import PROTOCOLS, HardwareProfile, Interval, Quantity, Runtime, Target, get_runtime, probe
 from latency_tables import LatencyTable, NetworkRow, Predictor, Store, build
 
-from ..deploy import REMOVAL, OnnxSlicer, covering, job, smallest
+from ..deploy import REMOVAL, OnnxSlicer, covering, job, require, smallest
 from ..errors import ModelError
 from ..graph import Blueprint, Candidate, full
 from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs_of
@@ -61,7 +61,7 @@ class Bench:
         Raises:
             RuntimeUnavailableError: It cannot.
             ExportError: The network does not export to ONNX.
-            ModelError: The permutation proof fails: something that must be cut together came apart.
+            ProofError: The permutation proof fails: something that must be cut together came apart.
         """
         runtime = runtime or get_runtime(target.runtime)
         runtime.require(target)
@@ -147,15 +147,10 @@ def prove(blueprint: Blueprint, seed: int) -> Proof:
     """Run the permutation proof, once for all cuts of a blueprint.
 
     Raises:
-        ModelError: It fails.
+        ProofError: It fails.
     """
     proof = permutation(blueprint, np.random.default_rng(seed))
-    if not proof.passed:
-        raise ModelError(
-            f"Permuting the units of every dim must not change the output, but it differs by {proof.max_abs_diff:.3g} "
-            f"(scale {proof.scale:.3g}): an operator rule is wrong for this network. Nothing was cut; please report "
-            "the network's operators."
-        )
+    require({"permutation": proof})
     return proof
 
 

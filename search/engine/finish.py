@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,17 @@ import torch
 from hwprofiles import Measurement, Quantity, Runtime, Target
 
 from ..config import RunConfig
-from ..deploy import BASELINE, SUBNET, Verification, check_export, export, verify
+from ..deploy import BASELINE, SUBNET, Verification, check_export, export, prove, require, verify
 from ..errors import TrainingError
 from ..finetune import FitResult, FitStep, evaluate, fit
 from ..graph import Blueprint, Candidate, Selection, full
 from ..importance import Scores, select
-from ..surgery import Subnet, cut, load_subnet, to_bytes
+from ..surgery import Proof, Subnet, cut, load_subnet, to_bytes
 from ..tasks import Task
 from .folder import RunFolder
+from .layout import FILES
 from .objective import Objective
 from .progress import Progress
-
-FILES = {BASELINE: "baseline.onnx", SUBNET: "model.onnx"}
-"""Contestant -> its file in the bundle."""
 
 LAST_GOOD = "last-good"
 """Folder beside a candidate's files for the network of the last good epoch, where its training had to stop."""
@@ -46,6 +44,7 @@ class Finished:
         parameters: Contestant -> number of trainable values.
         file_bytes: Contestant -> size of its file.
         export_difference: Largest relative difference of the exported file's outputs from torch's.
+        proofs: Name -> what each proof of the cut measured, as reports hold it; empty where they are switched off.
     """
 
     subnet: Subnet
@@ -57,6 +56,7 @@ class Finished:
     parameters: dict[str, int]
     file_bytes: dict[str, int]
     export_difference: float
+    proofs: dict[str, Any]
 
 
 def finish(
@@ -69,8 +69,13 @@ def finish(
     runtime: Runtime,
     folder: RunFolder,
     progress: Progress,
+    known: Mapping[str, Proof],
 ) -> Finished:
-    """Tune, export and verify a candidate; each step that is done already is read from the folder."""
+    """Tune, export, prove and verify a candidate; each step that is done already is read from the folder.
+
+    Raises:
+        ProofError: A proof of the cut failed.
+    """
     selection = select(blueprint, candidate, scores)
     teacher = cut(blueprint, select(blueprint, full(blueprint), scores))
     place = f"candidates/{candidate.digest}"
@@ -78,6 +83,10 @@ def finish(
     files = {BASELINE: folder.file(FILES[BASELINE]), SUBNET: folder.file(f"{place}/{FILES[SUBNET]}")}
     _export(config, {BASELINE: teacher, SUBNET: subnet}, files)
     target = config.target
+    proofs = {}
+    if config.run.proofs:
+        progress.stage("prove", "the cut")
+        proofs = _prove(config, blueprint, selection, subnet, runtime, folder, place, known)
     progress.stage("accuracy", "through the exported files")
     accuracy, difference = _scores(runtime, target, files, {BASELINE: teacher, SUBNET: subnet}, task, folder, place)
     progress.stage("verify", "the exported files on the target")
@@ -92,6 +101,7 @@ def finish(
         {name: _count(network) for name, network in ((BASELINE, teacher), (SUBNET, subnet))},
         {name: path.stat().st_size for name, path in files.items()},
         difference,
+        proofs,
     )
 
 
@@ -155,6 +165,38 @@ def _export(config: RunConfig, networks: dict[str, Subnet], files: dict[str, Pat
     for name, path in files.items():
         if not path.exists():
             export(networks[name], path, batch=config.target.batch, metadata=metadata)
+
+
+def _prove(
+    config: RunConfig,
+    blueprint: Blueprint,
+    selection: Selection,
+    subnet: Subnet,
+    runtime: Runtime,
+    folder: RunFolder,
+    place: str,
+    known: Mapping[str, Proof],
+) -> dict[str, Any]:
+    """Prove the cut that is delivered: the tuned network and its very file."""
+    stored: dict[str, Any] | None = folder.read_json(f"{place}/proofs.json")
+    if stored is not None:
+        return stored
+    proofs = prove(
+        blueprint,
+        selection,
+        subnet,
+        folder.file(place),
+        seed=config.run.seed,
+        onnx=folder.file(f"{place}/{FILES[SUBNET]}"),
+        batches=(config.target.batch,),
+        runtime=runtime,
+        threads=config.target.threads,
+        known=known,
+    )
+    require(proofs)
+    found = {name: proof.to_json() for name, proof in proofs.items()}
+    folder.write_json(f"{place}/proofs.json", found)
+    return found
 
 
 def _scores(

@@ -12,11 +12,10 @@ from hwprofiles import PROTOCOLS, Interval, Runtime, verify_protocol
 from latency_tables import Store
 
 from ..config import RunConfig, load_model
-from ..graph import comb
 from ..space import WidthKnob
 from ..tasks import load_task
 from .bench import Bench, in_seconds, is_unneeded, reference_of
-from .run import check_task, example_of
+from .run import check_task, combed, example_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def plan(config: RunConfig, runtime: Runtime | None = None) -> Plan:
         LatheError: What the run itself would raise before its table; see `search.errors`.
     """
     model, task = load_model(config, config.run.seed), load_task(config)
-    blueprint = comb(model, example_of(config), keep=config.space.keep)
+    blueprint = combed(config, model, example_of(config))
     check_task(model, task, example_of(config))
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench.open(blueprint, config.target, Store(Path(folder) / "table.jsonl"), config.run.seed, runtime)

@@ -21,20 +21,20 @@ from ..config import RunConfig, load_model
 from ..deploy import structure_digest
 from ..errors import DataError
 from ..graph import Blueprint, Candidate, comb
-from ..graph.trace import user_line
+from ..graph.tracing import user_line
 from ..importance import score
 from ..surgery import GRAPH_FILE, MODEL_FILE
 from ..tasks import Task, load_task
 from . import summary
 from .bench import Bench, in_seconds, is_unneeded, reference_of
 from .exact import least_latency
-from .finish import FILES, Finished, finish
+from .finish import Finished, finish
 from .folder import RunFolder, open_folder, stage_seconds, translated
+from .layout import FILES, REPORT_FILE, STRUCTURE_FILE
 from .objective import Objective
 from .progress import Progress, Silent
 from .rounds import Finalist, SearchSettings, aim, holds_up, rounds
 
-REPORT_FILE = "report.json"
 TABLE_FILE = "table.jsonl"
 BUNDLE = "bundle"
 
@@ -106,7 +106,7 @@ class _Run:
             self._progress.stage("analyse", "the network's structure")
             model, task = load_model(self._config, self._config.run.seed), load_task(self._config)
             example = example_of(self._config)
-            blueprint = comb(model, example, keep=self._config.space.keep)
+            blueprint = combed(self._config, model, example)
             check_task(model, task, example)
             store = Store(self._folder.file(TABLE_FILE))
             bench = Bench.open(blueprint, self._config.target, store, self._config.run.seed, self._given_runtime)
@@ -165,6 +165,7 @@ class _Run:
                     bench.runtime,
                     self._folder,
                     self._progress,
+                    {"permutation": bench.proof},
                 )
             proven = finalist, finished
             if finished.verification.verdict != "missed":
@@ -219,7 +220,7 @@ class _Run:
             "hashes": dict(finished.verification.hashes),
             "config": self._config.identity(),
         }
-        self._folder.write_json(f"{BUNDLE}/structure.json", structure)
+        self._folder.write_json(f"{BUNDLE}/{STRUCTURE_FILE}", structure)
 
     # ---- telling -----------------------------------------------------------------------------------------------------
 
@@ -258,6 +259,12 @@ class _Run:
 def example_of(config: RunConfig) -> tuple[torch.Tensor, ...]:
     """Return example inputs of the shapes that a config names, a batch of two."""
     return tuple(torch.zeros(2, *shape) for _, shape in config.model.inputs)
+
+
+def combed(config: RunConfig, model: nn.Module, example: tuple[torch.Tensor, ...]) -> Blueprint:
+    """Comb a network within the limits of a config's [space]."""
+    space = config.space
+    return comb(model, example, keep=space.keep, only=space.only, least=space.least)
 
 
 def _alarm(limit_s: float | None) -> Callable[[], bool]:

@@ -51,7 +51,7 @@ def opening(config: RunConfig, bench: Bench, table: LatencyTable) -> Report:
         "hardware": bench.profile.to_json(),
         "versions": bench.runtime.versions(),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "dims": _dims(bench.blueprint, full(bench.blueprint), None),
+        "dims": dims_of(bench.blueprint, full(bench.blueprint), None),
         "blocks": [],
         "frozen": [{"dim": item.dim, "reason": item.reason} for item in bench.blueprint.frozen],
         "unknown_operators": {name: list(nodes) for name, nodes in bench.blueprint.unknown.items()},
@@ -75,7 +75,8 @@ def _parameters(blueprint: Blueprint) -> int:
     return sum(parameter.numel() for parameter in blueprint.trace.module.parameters())
 
 
-def _dims(blueprint: Blueprint, baseline: Candidate, subnet: Candidate | None) -> list[dict[str, Any]]:
+def dims_of(blueprint: Blueprint, baseline: Candidate, subnet: Candidate | None) -> list[dict[str, Any]]:
+    """Return each dim's width before and after; 0 for one that went with its block."""
     return [
         {
             "name": dim.name,
@@ -148,7 +149,7 @@ def answered(
         "parameters": finished.parameters,
         "file_bytes": finished.file_bytes,
         "hashes": dict(verification.hashes),
-        "dims": _dims(bench.blueprint, full(bench.blueprint), finalist.candidate),
+        "dims": dims_of(bench.blueprint, full(bench.blueprint), finalist.candidate),
         "blocks": [{"name": name, "choice": choice} for name, choice in finalist.candidate.blocks.items()],
         "table": {**opened["table"], "held_out": predictor.held_out.to_json()},
         "search": _search(finalist),
@@ -156,6 +157,7 @@ def answered(
         "measurements": {"verify": _measurement(verification.measurement.to_json(), verification.reasons)},
         "predicted_vs_measured": [_compared(item) for item in finalists],
         "export_difference": finished.export_difference,
+        "proofs": {**opened["proofs"], **finished.proofs},
     }
     doubts = [*_rough(predictor, opened["budget_s"]), *_drift(opened, measured.seconds(BASELINE))]
     return {**report, "warnings": [*opened["warnings"], *doubts]}

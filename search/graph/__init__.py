@@ -6,10 +6,9 @@ from .candidate import Candidate, Selection
 from .causes import Cause, causes, lines_of
 from .comb import analyse, comb
 from .draw import assemble, full, one_per_product, sample, uniform
-from .lines import module_path
 from .patterns import pattern
 from .scopes import Scope, scopes
-from .trace import Trace, operator_name, source_line, trace
+from .tracing import Trace, module_path, operator_name, source_line, trace, training_only
 
 __all__ = [
     "Algebra",
@@ -40,5 +39,6 @@ __all__ = [
     "scopes",
     "source_line",
     "trace",
+    "training_only",
     "uniform",
 ]

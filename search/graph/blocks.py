@@ -18,10 +18,9 @@ from torch import fx
 
 from .axes import Size
 from .blueprint import Block, Blueprint, Dim, NotRemovable
-from .lines import module_path
 from .restrict import Restriction, module_of
 from .rules import NONLINEAR
-from .trace import operator_name
+from .tracing import module_path, operator_name
 
 
 def find_blocks(

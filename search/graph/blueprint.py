@@ -16,7 +16,7 @@ from .axes import Algebra, Axis, Size
 from .candidate import Candidate, Selection
 from .kept import Kept, Slices
 from .rules import Axes, Literal
-from .trace import Trace
+from .tracing import Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import fx
 
 from .blueprint import Frozen
-from .trace import operator_name, source_line
+from .tracing import operator_name, source_line
 
 
 @dataclass(frozen=True, slots=True)

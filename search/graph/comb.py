@@ -11,7 +11,7 @@ import sympy
 import torch
 from torch import fx, nn
 
-from ..errors import ModelError
+from ..errors import NothingToCutError
 from .axes import ONE, Algebra, Size
 from .blocks import find_blocks
 from .blueprint import Blueprint, Dim, Flow, Frozen, frozen_mapping
@@ -20,7 +20,7 @@ from .labels import labels_of
 from .module import held
 from .restrict import Restriction, module_of
 from .rules import KERNEL, Axes, Call, Rule, rule_of
-from .trace import Trace, is_mutable, operator_name, trace
+from .tracing import Trace, is_mutable, operator_name, trace
 
 INPUT = "an axis of an input"
 OUTPUT = "an axis of an output"
@@ -52,7 +52,8 @@ def comb(
         least: Shell glob on module names -> least width of the dims whose first parameter lies there.
 
     Raises:
-        ModelError: The model does not run or export, a glob matches nothing, or nothing can be cut.
+        ModelError: The model does not run or export, a glob matches nothing, or (`NothingToCutError`) nothing can be
+            cut.
     """
     return analyse(trace(model, args, kwargs), Restriction(tuple(keep), tuple(only), dict(least or {})))
 
@@ -61,7 +62,8 @@ def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
     """Find out what can be cut in a traced model.
 
     Raises:
-        ModelError: A glob of the restriction matches nothing, or nothing can be cut.
+        ModelError: A glob of the restriction matches nothing.
+        NothingToCutError: Nothing can be cut.
     """
     restriction = restriction or Restriction()
     comb_ = _Comb(traced.module, traced.overlapping)
@@ -82,7 +84,10 @@ def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
     )
     blocks, not_removable = find_blocks(blueprint, restriction)
     if not dims and not blocks:
-        raise ModelError(f"At least one dim must be free, but nothing in this model can be cut: {_told(blueprint)}.")
+        raise NothingToCutError(
+            f"At least one dim must be free, but nothing in this model can be cut: {_told(blueprint)}.",
+            [(item.dim, item.reason) for item in frozen],
+        )
     return replace(blueprint, blocks=blocks, not_removable=not_removable)
 
 

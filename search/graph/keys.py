@@ -18,7 +18,7 @@ from .axes import Axis
 from .blueprint import Blueprint
 from .candidate import Candidate
 from .restrict import module_of
-from .trace import operator_name
+from .tracing import operator_name
 
 WEIGHTED = frozenset({"conv1d", "conv2d", "conv3d", "linear"})
 """Operators that begin a unit."""

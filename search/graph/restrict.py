@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from ..config import near_match
 from ..errors import ModelError
 
 
@@ -65,7 +66,8 @@ class Restriction:
         for field_, globs in (("keep", self.keep), ("only", self.only), ("least", tuple(self.least))):
             unused = [glob for glob in globs if not any(matches(path, [glob]) for path in paths)]
             if unused:
+                near = near_match(unused[0], paths)
                 raise ModelError(
-                    f"A glob in `{field_}` must match a module that has parameters, but {sorted(unused)} match none. "
-                    f"Modules with parameters: {sorted(paths)[:20]}."
+                    f"A glob in `{field_}` must match a module that has parameters, but {sorted(unused)} match none."
+                    f"{near} Modules with parameters: {sorted(paths)[:20]}."
                 )

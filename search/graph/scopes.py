@@ -23,9 +23,9 @@ from torch import fx
 
 from .axes import Algebra, Axis
 from .blueprint import Blueprint, Dim
-from .calls import operator_name
 from .patterns import pattern
 from .rules import Axes
+from .tracing import operator_name
 
 MOST = 24
 """Scopes above which dims are put together by stage: a search over more variables learns too little of each."""

@@ -61,6 +61,11 @@ class Bundle:
                 f"{folder / REPORT_FILE} must hold JSON, but reading failed ({exc}): restore it, or run the config "
                 "again."
             ) from exc
+        if report.get("kind") == "prune":
+            raise BundleError(
+                f"A bundle of `lathe prune` was cut and proven but never timed, so {folder} has no answer to report or "
+                "verify: `lathe run` makes a bundle that has."
+            )
         missing = [key for key in _NEEDED if key not in report]
         if missing:
             raise BundleError(

@@ -6,6 +6,7 @@ from typing import Any
 from .evidence import (
     agreement_section,
     conditions_section,
+    proofs_section,
     repeat_section,
     search_section,
     table_section,
@@ -28,6 +29,7 @@ def sections(report: Mapping[str, Any]) -> tuple[Section, ...]:
         search_section(report),
         tuning_section(report),
         table_section(report),
+        proofs_section(report),
         conditions_section(report),
         repeat_section(report),
     )

@@ -90,6 +90,17 @@ def table_section(report: Mapping[str, Any]) -> Section | None:
     return Section("table", "The latency table's own error", (lead,), (), (Table("Held-out error", ("", ""), rows),))
 
 
+def proofs_section(report: Mapping[str, Any]) -> Section | None:
+    """List what was proven of the cut; None where the report holds no proof."""
+    proofs = part(report, "proofs")
+    if not proofs:
+        return None
+    rows = tuple(_proof_row(name, part(proofs, name)) for name in proofs)
+    columns = ("proof", "outcome", "largest difference", "passes up to", "what it leaves out")
+    lead = "Each proof compares outputs that have to be the same if the cut is right."
+    return Section("proofs", "Proofs of the cut", (lead,), (), (Table("Proofs", columns, rows),))
+
+
 def conditions_section(report: Mapping[str, Any]) -> Section:
     """Show where, when and with what everything was measured."""
     rows = [("target", fact(report.get("target"))), ("date", fact(report.get("date")))]
@@ -131,3 +142,11 @@ def _trials_table(trials: list[Any], placed: list[Any], chosen: int | None) -> T
             )
         )
     return Table("Trials", ("trial", "origin", "predicted", "objective", ""), tuple(rows), foldable=True)
+
+
+def _proof_row(name: str, proof: Mapping[str, Any]) -> tuple[str, ...]:
+    if proof.get("passed") is None:
+        return name, "not applicable", "", "", str(proof.get("note") or "")
+    outcome = "passed" if proof["passed"] else "failed"
+    figures = (plain(proof.get(key), 2) for key in ("max_abs_diff", "tolerance"))
+    return name, outcome, *figures, str(proof.get("note") or "")

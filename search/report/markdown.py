@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .evidence import conditions_section, repeat_section
+from .evidence import conditions_section, proofs_section, repeat_section
 from .outcome import infeasible_section, judgement, latency_section, quality_section
 from .section import Section, Table
 from .wording import entries, verdict_words
@@ -28,6 +28,7 @@ def render_markdown(report: Mapping[str, Any]) -> str:
         infeasible_section(report),
         latency_section(report),
         quality_section(report),
+        proofs_section(report),
         conditions_section(report),
         repeat_section(report),
     )

@@ -1,7 +1,7 @@
 """Cut networks from blueprints, and prove the cuts right."""
 
 from .cut import cut
-from .proofs import Proof, everything, permutation, reloaded, silenced
+from .proofs import Proof, compare, draw_like, everything, flat, outputs, permutation, reloaded, silenced
 from .recalibrate import recalibrate
 from .stored import GRAPH_FILE, MODEL_FILE, from_bytes, load_subnet, to_bytes
 from .subnet import Subnet
@@ -11,10 +11,14 @@ __all__ = [
     "MODEL_FILE",
     "Proof",
     "Subnet",
+    "compare",
     "cut",
+    "draw_like",
     "everything",
+    "flat",
     "from_bytes",
     "load_subnet",
+    "outputs",
     "permutation",
     "recalibrate",
     "reloaded",

@@ -12,7 +12,7 @@ from torch import fx, nn
 from ..graph import Blueprint, Selection, Size
 from ..graph.kept import Places
 from ..graph.module import copy_graph, held, like, place
-from ..graph.trace import drop_dead_calls
+from ..graph.tracing import drop_dead_calls
 from .subnet import Subnet
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ..graph.trace import operator_name
+from ..graph.tracing import operator_name
 from .subnet import Subnet
 
 _TRAINING, _MOMENTUM = 5, 6

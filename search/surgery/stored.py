@@ -8,6 +8,7 @@ Format history of graph.json: 1 (2026-11): nodes, inputs, outputs, ties.
 
 from __future__ import annotations
 
+import copy
 import json
 import keyword
 import math
@@ -75,6 +76,9 @@ def to_bytes(subnet: Subnet) -> dict[str, bytes]:
     Raises:
         BundleError: The graph calls something that is not on the list of operators.
     """
+    if subnet.device is not None and subnet.device.type not in ("cpu", "meta"):
+        # A file is read on machines that lack the device, so no call in it may name that.
+        subnet = copy.deepcopy(subnet).cpu()
     tensors, ties, first = dict[str, torch.Tensor](), dict[str, str](), dict[int, str]()
     for name, value in held(subnet, subnet.graph).items():
         if not isinstance(value, torch.Tensor):

@@ -1,5 +1,6 @@
 """Mistakes in the config end with status 2, before anything is written, and the message says what to do."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,12 @@ def test_runtime_that_is_not_here(lathe: Lathe, project: Path) -> None:
     answer = lathe("run", write_config(project, ('"null"', '"tensorrt"')), "--json")
     assert (answer.status, answer.out) == (3, "")
     assert "tensorrt is not built into this version yet" in answer.words
+
+
+def test_limits_of_the_space_reach_the_search(lathe: Lathe, project: Path) -> None:
+    limits = '[space]\nonly = ["blocks.0", "blocks.1"]\nleast = { "blocks.1" = 40 }\n\n[search]'
+    answer = lathe("run", write_config(project, ("[search]", limits)), "--dry-run", "--json")
+    assert answer.status == 0, answer.err
+    dims = json.loads(answer.out)["dims"]
+    assert set(dims) == {"blocks.0.conv1.weight:0", "blocks.1.conv1.weight:0"}
+    assert min(dims["blocks.0.conv1.weight:0"]) < 40 <= min(dims["blocks.1.conv1.weight:0"])

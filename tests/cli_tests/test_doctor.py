@@ -65,6 +65,17 @@ def test_lines_fit_the_terminal(lathe: Lathe, columns: int, monkeypatch: pytest.
     assert "blocks.*.attn.qkv.weight:0.2" in shown.out
 
 
+def test_what_only_training_does_is_told_unless_that_is_switched_off(lathe: Lathe) -> None:
+    command = ("doctor", f"{MODULE}:auxiliary", "--input", "3,8,8")
+    told = json.loads(lathe(*command, "--json").out)["training_only"]
+    assert any("outputs differ in training" in sentence for sentence in told)
+    shown = lathe(*command)
+    assert "What only training does" in shown.out
+    assert "outputs differ in training" in " ".join(shown.out.split())
+    assert "training_only" not in json.loads(lathe(*command, "--no-train-export", "--json").out)
+    assert "training" not in lathe(*command, "--no-train-export").out
+
+
 def test_unknown_operators_and_what_the_user_keeps(lathe: Lathe) -> None:
     shown = lathe("doctor", f"{MODULE}:sorted_", "--input", "3,8,8", "--keep", "third")
     assert shown.status == 2

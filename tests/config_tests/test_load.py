@@ -29,6 +29,8 @@ def test_reads_every_key(write: Write) -> None:
     more = """
 [space]
 keep = ["head.*"]
+only = ["blocks.*", "stem"]
+least = { "blocks.*" = 8, stem = 4 }
 [search]
 trials = 7
 sampler = "random"
@@ -51,6 +53,7 @@ channels_last = true
 [run]
 seed = 3
 out = "elsewhere"
+proofs = false
 """
     config = load_config(write(('latency = "50 %"', 'latency = "4 ms"' + more)))
     assert config.budget.latency.value == pytest.approx(0.004)
@@ -59,6 +62,9 @@ out = "elsewhere"
     assert config.finetune.settings.optimizer == "sgd"
     assert config.run.out.name == "elsewhere"
     assert config.space.keep == ("head.*",)
+    assert config.space.only == ("blocks.*", "stem")
+    assert config.space.least == {"blocks.*": 8, "stem": 4}
+    assert not config.run.proofs
 
 
 def test_reads_one_target_in_a_list_and_named_inputs_of_an_own_task(write: Write, tmp_path: Path) -> None:
@@ -140,6 +146,13 @@ BAD = {
     "share": (("[budget]", "[finetune]\ndistillation = 2\n[budget]"), "between 0 and 1", "2"),
     "optimizer": (("[budget]", '[finetune]\noptimizer = "adam"\n[budget]'), "`optimizer`", "Did you mean 'adamw'?"),
     "seed": (("[budget]", "[run]\nseed = -1\n[budget]"), "`seed`", "-1"),
+    "only": (("[budget]", "[space]\nonly = [3]\n[budget]"), "[space] only", "list of texts"),
+    "least": (("[budget]", "[space]\nleast = 8\n[budget]"), "[space] least", "table of whole numbers"),
+    "least-kind": (("[budget]", '[space]\nleast = { a = "8" }\n[budget]'), "[space] least", "without quotes"),
+    "least-0": (("[budget]", "[space]\nleast = { a = 0 }\n[budget]"), "[space]", "'a' has 0"),
+    "no-name": (("[budget]", '[space]\nkeep = [""]\n[budget]'), "[space]", "one of them is empty"),
+    "lest": (("[budget]", "[space]\nlest = { a = 8 }\n[budget]"), "[space] has no key 'lest'", "'least'"),
+    "proofs": (("[budget]", "[run]\nproofs = 1\n[budget]"), "[run] proofs", "true or false"),
     "keep": (("[budget]", '[space]\nkeep = "head"\n[budget]'), "[space] keep", "list of texts"),
     "augment": (("std =", 'augment = "no"\nstd ='), "[task] augment", "true or false"),
     "options": (("[budget]", "options = { a = 1 }\n[budget]"), "[target] options", "table of texts"),
@@ -179,6 +192,17 @@ def test_identity_is_json_and_independent_of_the_place(write: Write, tmp_path: P
     assert json.loads(json.dumps(identity)) == identity
     assert str(tmp_path) not in json.dumps(identity)
     check_identity(identity, load_config(path))
+
+
+def test_limits_of_the_space_are_part_of_the_identity_where_they_are_set(write: Write) -> None:
+    before = load_config(write()).identity()
+    assert before["space"] == {"keep": []}, "a run folder that was begun before these keys existed still goes on"
+    limited = load_config(write(("[budget]", '[space]\nonly = ["conv"]\nleast = { fc = 2 }\n[budget]')))
+    assert differences(before, limited.identity()) == (
+        "space.only: 'absent', now ['conv']",
+        "space.least.fc: 'absent', now 2",
+    )
+    assert load_config(write(("[budget]", "[run]\nproofs = false\n[budget]"))).identity() == before
 
 
 def test_another_config_is_told_from_the_run_folders_and_the_difference_named(write: Write, tmp_path: Path) -> None:

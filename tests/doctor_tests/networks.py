@@ -50,6 +50,15 @@ class Untraceable(Chain):
         return x.relu() if x.sum() > 0 else x
 
 
+class Auxiliary(Chain):
+    """A second output, in training alone."""
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:  # type: ignore[override]
+        hidden = self.second(self.first(x))
+        out: Tensor = self.third(hidden)
+        return (out, hidden) if self.training else out
+
+
 class Whole(Chain):
     """Every axis of every parameter is met by an operator without a rule, an input or an output."""
 
@@ -127,6 +136,10 @@ def branching() -> nn.Module:
 
 def untraceable() -> nn.Module:
     return Untraceable()
+
+
+def auxiliary() -> nn.Module:
+    return Auxiliary()
 
 
 def whole() -> nn.Module:

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from search.graph.calls import operator_name
-from search.graph.trace import Trace
+from search.graph.tracing import Trace, operator_name
 
 from .tracing import Forward, check_equal, operators, traced
 

@@ -1,5 +1,6 @@
 """Writes become values where that is the same, and stay writes where it is not."""
 
+import operator
 import random
 import sys
 from collections.abc import Callable
@@ -10,9 +11,8 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-from search.graph.calls import is_mutable
-from search.graph.functional import make_functional
-from search.graph.trace import Trace, trace
+from search.graph.tracing import Trace, is_mutable, trace
+from search.graph.tracing.functional import make_functional
 
 from .tracing import Forward, check_equal, operators, traced
 
@@ -261,6 +261,26 @@ def test_copying_back_leaves_no_copies_of_copies() -> None:
     found = traced(shifted_attention, torch.randn(2, 4, 4))
     assert operators(found).count("slice_scatter") == 2
     assert "copy" not in operators(found)
+
+
+def test_a_part_that_is_picked_after_a_write_is_taken_anew() -> None:
+    graph, aten = fx.Graph(), torch.ops.aten
+    x = graph.placeholder("x")
+    with torch._subclasses.FakeTensorMode():
+        x.meta["val"], memory = torch.zeros(2, 3), torch.zeros(2, 3)
+    base = graph.call_function(aten.exp.default, (x,))
+    split = graph.call_function(aten.split_with_sizes.default, (base, [1, 2], 1))
+    write = graph.call_function(aten.neg_.default, (base,))
+    part = graph.call_function(operator.getitem, (split, 1))
+    values = (memory, list(memory.split_with_sizes([1, 2], 1)), memory, memory[:, 1:])
+    for node, value in zip((base, split, write, part), values, strict=True):
+        node.meta["val"] = value
+    graph.output((base, part))
+    make_functional(graph)
+    assert not any(is_mutable(node) for node in graph.nodes)
+    given = torch.randn(2, 3)
+    expected = -given.exp()
+    torch.testing.assert_close(fx.GraphModule({}, graph)(given), (expected, expected[:, 1:]))
 
 
 def python_calls(length: int, *, through_views: bool) -> int:

@@ -5,8 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from search.graph.calls import is_mutable, is_region, operator_name
-from search.graph.trace import Trace, source_line, trace
+from search.graph.tracing import Trace, is_mutable, is_region, operator_name, source_line, trace
 
 from .tracing import Forward, check_equal, operators, traced
 

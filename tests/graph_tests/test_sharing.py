@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from search.graph.sharing import find_sharing
-from search.graph.trace import trace
+from search.graph.tracing import trace
+from search.graph.tracing.sharing import find_sharing
 
 from .tracing import check_equal
 

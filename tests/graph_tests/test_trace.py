@@ -10,9 +10,8 @@ import torch
 from torch import nn
 
 from search.errors import ModelError
-from search.graph.calls import operator_name
 from search.graph.module import copy_graph, copy_module
-from search.graph.trace import source_line, trace
+from search.graph.tracing import operator_name, source_line, trace
 
 from .tracing import Forward, check_equal, operators, traced
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from search.graph.training_only import training_only
+from search.graph.tracing.training_only import training_only
 
 from .tracing import Forward
 
@@ -64,7 +64,7 @@ def test_statistics_that_export_stops_are_named() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, momentum=None), Frozen(4), nn.RReLU())
     sentences = training_only(model, torch.randn(1, 4))
     assert [s for s in sentences if s.startswith("1 averages its statistics over all batches")]
-    assert [s for s in sentences if "Each of 2 modules (1, 2) has seen (num_batches_tracked)" in s]
+    assert [s for s in sentences if "each of 2 modules (1, 2) has seen (num_batches_tracked)" in s]
     assert [s for s in sentences if s.startswith("2 keeps its statistics in training")]
     assert [s for s in sentences if s.startswith("rrelu in 3 works otherwise in training")]
     assert len(sentences) == 4

@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from search.graph.calls import operator_name
-from search.graph.trace import Trace, trace
+from search.graph.tracing import Trace, operator_name, trace
 
 
 class Forward(nn.Module):

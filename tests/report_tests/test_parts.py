@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from search.report import render_markdown, render_page
 from search.report.charts import front, history_chart, label, widths_chart
+from search.report.evidence import proofs_section
 from search.report.outcome import headline, judgement
 from search.report.section import Table
 from search.report.shape import widths_section
@@ -127,3 +128,21 @@ def test_a_name_cannot_break_a_table_of_the_short_text() -> None:
     row = next(line for line in text.splitlines() if line.startswith("| target"))
     assert row == r"| target | a \| b \# c \<img\> |"
     assert len(re.findall("^# ", text, re.MULTILINE)) == 1
+
+
+def test_each_proof_is_told_with_what_it_leaves_out() -> None:
+    proofs = {
+        "permutation": {"max_abs_diff": 1.2e-16, "tolerance": 3e-10, "passed": True, "exact": True, "note": ""},
+        "silenced": {"max_abs_diff": None, "tolerance": 0.0, "passed": None, "exact": False, "note": "units change"},
+        "export": {"max_abs_diff": 0.5, "tolerance": 1e-4, "passed": False, "exact": True, "note": ""},
+    }
+    section = proofs_section({**sample("met"), "proofs": proofs})
+    assert section is not None
+    assert section.tables[0].rows == (
+        ("permutation", "passed", "1.2e-16", "3e-10", ""),
+        ("silenced", "not applicable", "", "", "units change"),
+        ("export", "failed", "0.5", "0.0001", ""),
+    )
+    for render in (render_markdown, render_page):
+        assert "not applicable" in render({**sample("met"), "proofs": proofs})
+    assert proofs_section(sample("met")) is None, "reports from before there were proofs are read too"

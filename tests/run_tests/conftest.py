@@ -32,7 +32,7 @@ def one_export() -> Iterator[None]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an undisturbed run; read only."""
     out = tmp_path_factory.mktemp("undisturbed") / "run"
-    outcome = run(config_of(out))
+    outcome = run(config_of(out, proofs=True))
     assert outcome.fresh
     assert outcome.report["verdict"] == "met"
     return out

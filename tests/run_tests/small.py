@@ -48,9 +48,15 @@ def make_small() -> Small:
 
 
 def config_of(
-    out: Path, *, budget: str | Quantity = "60 %", seed: int = 0, trials: int = 6, networks: int = 10
+    out: Path,
+    *,
+    budget: str | Quantity = "60 %",
+    seed: int = 0,
+    trials: int = 6,
+    networks: int = 10,
+    proofs: bool = False,
 ) -> RunConfig:
-    """Return a run of a few seconds; `budget` as a quantity, or its text in percent."""
+    """Return a run of a few seconds; `budget` as a quantity, or its text in percent. Proofs would cost some more."""
     share = budget if isinstance(budget, Quantity) else Quantity(float(budget.removesuffix("%")) / 100, "fraction")
     return RunConfig(
         model=ModelConfig("tests.run_tests.small:make_small", (("input", SHAPE),)),
@@ -59,7 +65,7 @@ def config_of(
         budget=BudgetConfig(share),
         search=SearchConfig(trials=trials, calibration=32, table_networks=networks),
         finetune=FinetuneConfig(epochs=3.0, batch_size=32, settings=FinetuneSettings(lr=2e-3, ema=0.8)),
-        run=RunSettings(seed=seed, out=out),
+        run=RunSettings(seed=seed, out=out, proofs=proofs),
     )
 
 

@@ -16,8 +16,9 @@ import torch
 from hwprofiles import NullRuntime, Target
 from search import Bundle, Candidate, Selection, load_subnet
 from search.config import RunSettings
-from search.errors import RunFolderError
+from search.errors import ProofError, RunFolderError
 from search.report import run
+from search.surgery import Proof
 
 from .small import config_of, journal
 
@@ -51,6 +52,29 @@ def test_a_run_ends_met_with_everything_that_was_promised(finished: Path) -> Non
     named = {"structure.json", "graph.json", "model.safetensors", "model.onnx", "baseline.onnx", "report.json"}
     assert {path.name for path in (finished / "bundle").iterdir()} == {*named, "report.html", "report.md"}
     assert "met" in (finished / "bundle" / "report.html").read_text()
+
+
+def test_what_was_delivered_is_proven(finished: Path) -> None:
+    proofs = report_of(finished)["proofs"]
+    assert list(proofs) == ["permutation", "silenced", "export", "reload"]
+    assert all(proof["passed"] for proof in proofs.values()), proofs
+    assert all(proof["max_abs_diff"] <= proof["tolerance"] for proof in proofs.values())
+    assert "Proofs of the cut" in (finished / "bundle" / "report.html").read_text()
+
+
+def test_proofs_of_the_cut_can_be_switched_off(out: Path) -> None:
+    assert list(run(config_of(out)).report["proofs"]) == ["permutation"]
+
+
+def test_a_failed_proof_leaves_no_bundle(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Proof("silenced", 0.5, 1.0, 1e-9)
+    monkeypatch.setattr("search.deploy.proving.silenced", lambda *_: wrong)
+    with pytest.raises(
+        ProofError, match=r"`silenced` failed: outputs differ by 0\.5, where at most 1e-09 passes"
+    ) as caught:
+        run(config_of(out, proofs=True))
+    assert caught.value.exit_code == 3
+    assert not (out / "bundle").exists()
 
 
 def test_the_seconds_are_those_of_the_law(finished: Path) -> None:
@@ -109,7 +133,7 @@ def test_accuracy_is_a_count_of_the_held_out_digits(finished: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_answer(finished: Path, tmp_path: Path) -> None:
-    run(config_of(tmp_path / "again"))
+    run(config_of(tmp_path / "again", proofs=True))
     assert structure_of(tmp_path / "again") == structure_of(finished)
     first, second = report_of(finished), report_of(tmp_path / "again")
     assert first.keys() == second.keys()

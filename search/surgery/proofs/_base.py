@@ -64,6 +64,39 @@ def compare(
     return Proof(name, difference, float(expected.abs().max()) if expected.numel() else 0.0, tolerance, exact, note)
 
 
+def compare_runs(
+    name: str,
+    whole: nn.Module,
+    cut_one: nn.Module,
+    inputs: tuple[tuple[Any, ...], dict[str, Any]],
+    tolerance: float,
+    *,
+    exact: bool = True,
+    note: str = "",
+) -> Proof:
+    """Run both networks and compare them.
+
+    Where the first, in which nothing was cut, does not run as proofs need it, the proof does not apply. Where only the
+    second does not run, it fails.
+    """
+    args, kwargs = inputs
+    try:
+        expected = outputs(whole, args, kwargs)
+    except Exception as exc:
+        why = f"the unpruned network does not run in float64 ({type(exc).__name__}: {_first_line(exc)})"
+        return Proof(name, None, 0.0, tolerance, exact=False, note=why)
+    try:
+        got = outputs(cut_one, args, kwargs)
+    except Exception as exc:
+        why = f"it does not run ({type(exc).__name__}: {_first_line(exc)})"
+        return Proof(name, float("inf"), 1.0, tolerance, exact, why)
+    return compare(name, expected, got, tolerance, exact=exact, note=note)
+
+
+def _first_line(exc: BaseException) -> str:
+    return (str(exc).strip().splitlines() or [""])[0].rstrip(".")
+
+
 def outputs(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
     """Run a network without gradients and return all of its output tensors as one flat float64 tensor."""
     with torch.no_grad():
@@ -72,8 +105,9 @@ def outputs(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 def flat(value: Any) -> torch.Tensor:
     """Return all tensors in nested outputs as one flat float64 tensor."""
-    leaves = [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
-    return torch.cat([leaf.detach().double().reshape(-1) for leaf in leaves])
+    leaves = [leaf.detach() for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+    real = [torch.view_as_real(leaf.resolve_conj()) if leaf.is_complex() else leaf for leaf in leaves]
+    return torch.cat([leaf.double().reshape(-1) for leaf in real])
 
 
 def draw_like(trace: Trace, rng: np.random.Generator, dtype: torch.dtype | None = None) -> tuple[Any, dict[str, Any]]:
@@ -88,7 +122,9 @@ def draw_like(trace: Trace, rng: np.random.Generator, dtype: torch.dtype | None 
 
     def draw(value: Any) -> Any:
         if isinstance(value, torch.Tensor) and value.is_floating_point():
-            return torch.randn(value.shape, generator=generator, dtype=torch.float64).to(dtype or value.dtype)
+            return torch.randn(value.shape, generator=generator, dtype=torch.float64).to(
+                value.device, dtype or value.dtype
+            )
         return value
 
     return pytree.tree_map(draw, trace.example), pytree.tree_map(draw, dict(trace.example_kwargs))

@@ -7,7 +7,7 @@ import torch
 
 from ...graph import Blueprint, Selection, full
 from ..cut import cut
-from ._base import Proof, compare, draw_like, outputs
+from ._base import Proof, compare_runs, draw_like
 from .scrambled import everything, scramble
 
 PERMUTATION_TOLERANCE = 1e-9
@@ -25,6 +25,5 @@ def permutation(blueprint: Blueprint, rng: np.random.Generator) -> Proof:
     order = {dim.name: [rng.permutation(dim.size) for _ in range(dim.outer)] for dim in blueprint.dims}
     before = cut(scrambled, everything(scrambled))
     after = cut(scrambled, Selection(full(scrambled), order))
-    args, kwargs = draw_like(blueprint.trace, rng, torch.float64)
-    expected, got = (outputs(network, args, kwargs) for network in (before, after))
-    return compare("permutation", expected, got, PERMUTATION_TOLERANCE)
+    inputs = draw_like(blueprint.trace, rng, torch.float64)
+    return compare_runs("permutation", before, after, inputs, PERMUTATION_TOLERANCE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -58,10 +59,16 @@ def reloaded(subnet: Subnet, bundle: Path, trace: Trace, rng: np.random.Generato
     with tempfile.TemporaryDirectory() as folder:
         given, found = (str(Path(folder) / name) for name in ("inputs.safetensors", "outputs.safetensors"))
         save_file(tensors, given)
-        command = [sys.executable, "-c", _CHILD, str(bundle), given, found, str(len(leaves))]
-        done = subprocess.run(command, capture_output=True, text=True)
+        command = [sys.executable, "-P", "-c", _CHILD, str(bundle), given, found, str(len(leaves))]
+        done = subprocess.run(command, capture_output=True, text=True, env=_environment())
         if done.returncode:
             last = done.stderr.strip().splitlines()[-1:] or ["no message"]
             raise BundleError(f"A stored network must be readable in a fresh process, but reading failed: {last[0]}")
         got = load_file(found)["output"]
     return compare("reload", outputs(subnet, args, kwargs), got, RELOAD_TOLERANCE)
+
+
+def _environment() -> dict[str, str]:
+    """Let the process import this very package: not another one that is installed, nor a folder of its name."""
+    root = str(Path(__file__).resolve().parents[3])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}

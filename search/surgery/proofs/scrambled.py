@@ -12,6 +12,10 @@ from torch.utils import _pytree as pytree
 
 from ...graph import Blueprint, Selection, full
 from ...graph.module import copy_module
+from ...graph.tracing import operator_name
+
+_ENABLED = 2
+"""Position of the argument of an autocast region that switches it on."""
 
 
 def everything(blueprint: Blueprint) -> Selection:
@@ -36,8 +40,10 @@ def scramble(blueprint: Blueprint, rng: np.random.Generator) -> Blueprint:
                 spread = float(value.data.std()) if value.numel() > 1 else 1.0
                 # Scaled back to the old spread: signals that grow from layer to layer would magnify rounding.
                 value.data = (value.data + noise * (spread or 0.1)) / 2**0.5
-    _compute_in_double(module.graph)
-    module.recompile()
+    for part in module.modules():
+        if isinstance(part, fx.GraphModule):
+            _compute_in_double(part.graph)
+            part.recompile()
     return replace(blueprint, trace=replace(blueprint.trace, module=module))
 
 
@@ -48,6 +54,9 @@ def _compute_in_double(graph: fx.Graph) -> None:
         return torch.float64 if isinstance(value, torch.dtype) and value.is_floating_point else value
 
     for node in graph.nodes:
-        if node.op == "call_function":
+        if operator_name(node) == "wrap_with_autocast":
+            # What it is switched on for is narrower than float64.
+            node.update_arg(_ENABLED, False)
+        elif node.op == "call_function":
             node.args = pytree.tree_map(double, node.args)
             node.kwargs = pytree.tree_map(double, node.kwargs)

@@ -13,7 +13,7 @@ from ...graph.kept import Slices
 from ...graph.rules import Axes
 from ..cut import cut
 from ..subnet import Subnet
-from ._base import Proof, compare, draw_like, outputs
+from ._base import Proof, compare_runs, draw_like
 from .permutation import PERMUTATION_TOLERANCE
 from .scrambled import scramble
 
@@ -37,10 +37,9 @@ def silenced(blueprint: Blueprint, selection: Selection, rng: np.random.Generato
     small = cut(scrambled, part)
     whole = cut(scrambled, _widened(blueprint, selection, {dim.name for dim in blueprint.dims}))
     _silence(whole, blueprint, part)
-    args, kwargs = draw_like(blueprint.trace, rng, torch.float64)
-    expected, got = (outputs(network, args, kwargs) for network in (whole, small))
+    inputs = draw_like(blueprint.trace, rng, torch.float64)
     note = f"kept whole: {', '.join(left_out)}" if left_out else ""
-    return compare("silenced", expected, got, PERMUTATION_TOLERANCE, exact=not left_out, note=note)
+    return compare_runs("silenced", whole, small, inputs, PERMUTATION_TOLERANCE, exact=not left_out, note=note)
 
 
 def _is_cut(name: str, size: int, selection: Selection) -> bool:

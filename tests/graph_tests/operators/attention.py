@@ -11,10 +11,6 @@ from ._base import Case, Parts, Width, frame
 attend = F.scaled_dot_product_attention
 
 
-def _to_itself(x: Tensor) -> Tensor:
-    return attend(x, x, x)
-
-
 def _qkv(network: Any, x: Tensor) -> Tensor:
     qkv = network.qkv(x).reshape(x.shape[0], 5, 3, 3, 4).permute(2, 0, 3, 1, 4)
     q, k, v = qkv.unbind(0)
@@ -49,6 +45,10 @@ def _grouped(repeat: Any) -> Any:
         return out
 
     return run
+
+
+def _alone(x: Tensor) -> Tensor:
+    return attend(x, x, x)
 
 
 def _separate() -> Parts:
@@ -128,7 +128,7 @@ CASES = [
     ),
     frame(
         "attention: heads that meet",
-        lambda p: _to_itself(p.view(3, 2, 4).transpose(0, 1)[None]),
+        lambda p: _alone(p.view(3, 2, 4).transpose(0, 1)[None]),
         (24,),
         dims={"p:0.0": 3, "p:0.1": 2, "p:0.2": (4, 2)},
         blended=["p:0.0"],
@@ -195,7 +195,7 @@ CASES = [
     ),
     frame(
         "attention: batches that meet",
-        lambda p: _to_itself(p.view(3, 2, 4).transpose(0, 1)[:, None]),
+        lambda p: _alone(p.view(3, 2, 4).transpose(0, 1)[:, None]),
         (24,),
         dims={"p:0.0": 3, "p:0.1": 2, "p:0.2": (4, 2)},
         blended=["p:0.0"],

@@ -8,8 +8,19 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
-from search.graph import Blueprint, Candidate, Selection, Size, Trace, analyse, assemble, sample, trace, uniform
-from search.graph.trace import operator_name
+from search.graph import (
+    Blueprint,
+    Candidate,
+    Selection,
+    Size,
+    Trace,
+    analyse,
+    assemble,
+    operator_name,
+    sample,
+    trace,
+    uniform,
+)
 from search.surgery import cut, permutation, silenced
 
 from ._base import Case, Network

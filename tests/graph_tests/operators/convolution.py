@@ -84,7 +84,8 @@ def _swapped(weight: Tensor) -> Tensor:
 
 def _in_groups(weight: Tensor) -> Tensor:
     """Write (2 x 3, 4, ...) as (2 x 4, 3, ...)."""
-    return weight.reshape(2, 3, *weight.shape[1:]).transpose(1, 2).flatten(0, 1)
+    rows: Tensor = weight.reshape(2, 3, *weight.shape[1:])
+    return rows.transpose(1, 2).flatten(0, 1)
 
 
 def _meeting(

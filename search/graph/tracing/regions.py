@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from ..module import attribute
 from .aliases import Families
 from .calls import is_mutable, is_region, operator_name, tensor_of
 from .lines import source_line
-from .module import attribute
 
 _GRADIENTS, _AUTOCAST = "wrap_with_set_grad_enabled", "wrap_with_autocast"
 _BODY = {_GRADIENTS: 1, _AUTOCAST: 4}

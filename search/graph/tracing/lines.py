@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 import torch
 from torch import fx
 
-_LIBRARIES = tuple(f"{Path(file).parent}/" for file in (torch.__file__, Path(__file__)))
+_LIBRARIES = tuple(f"{Path(file).parent}/" for file in (torch.__file__, Path(__file__).parent))
 """Folders of torch and of Lathe: a line in them is not the user's."""
 
 _FRAME = re.compile(r'^ *File "(?P<file>[^"]+)", line (?P<line>\d+), in .*\n(?: {4,}(?P<code>.*))?', re.MULTILINE)

@@ -23,26 +23,15 @@ from torch import fx, nn
 from torch.export import Dim, ExportedProgram, export
 from torch.utils import _pytree as pytree
 
-from ..errors import ModelError
-from .calls import is_mutable, operator_name
+from ...errors import ModelError
+from ..module import copy_graph
+from .calls import operator_name
 from .canonical import canonicalise
-from .dead import drop_dead, drop_dead_calls
+from .dead import drop_dead
 from .functional import make_functional, rename_reshapes
-from .lines import source_line, user_line
-from .module import copy_graph
+from .lines import user_line
 from .regions import inline_regions
-from .sharing import find_sharing, tie
-
-__all__ = [
-    "Trace",
-    "drop_dead",
-    "drop_dead_calls",
-    "is_mutable",
-    "operator_name",
-    "source_line",
-    "trace",
-    "user_line",
-]
+from .sharing import find_sharing, first_names, tie
 
 _ASSERTIONS = frozenset({"_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size"})
 
@@ -90,7 +79,7 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         # On a copy of its own: what the model writes to its buffers is not to be seen by export.
         _check_runs(copy_of(twin), positional, keywords)
         program, static = exported(twin, positional, keywords)
-        module, notes = _editable(program)
+        module, notes = _editable(program, first_names(twin))
     if static is not None:
         notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}.", *notes)
     notes += tuple(
@@ -140,10 +129,15 @@ def example_of(args: Any, kwargs: Mapping[str, Any] | None) -> tuple[tuple[Any, 
     return pytree.tree_map_only(torch.Tensor, double, (positional, dict(kwargs or {})))  # type: ignore[no-any-return]
 
 
-def _editable(program: ExportedProgram) -> tuple[fx.GraphModule, tuple[str, ...]]:
+def _editable(program: ExportedProgram, names: Mapping[str, str]) -> tuple[fx.GraphModule, tuple[str, ...]]:
     """Return an exported program as a plain graph module in its canonical form, and what users should know of it."""
     source = program.module(check_guards=False)
-    module = fx.GraphModule(source, copy_graph(source.graph)[0])
+    graph = copy_graph(source.graph)[0]
+    for node in graph.nodes:
+        if node.op == "get_attr":
+            # Export reads a tied tensor by the last of its names; users know it by the first.
+            node.target = names.get(str(node.target), node.target)
+    module = fx.GraphModule(source, graph)
     _note_inputs(module.graph)
     _drop_assertions(module.graph)
     notes = inline_regions(module)
@@ -189,11 +183,8 @@ def exported(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any])
     Raises:
         ModelError: It does not export.
     """
-    batch = Dim("batch", min=1)
-    # By name, as the structure has to be the one that `forward` sees: it may gather its arguments in one.
-    named = dict(inspect.signature(model.forward).bind(*args, **kwargs).arguments)
-    shapes = pytree.tree_map(lambda x: _batch_axis(x, batch), named)
     try:
+        shapes = dynamic_batch(model, args, kwargs)
         with _quiet():
             return export(model, args, dict(kwargs), dynamic_shapes=shapes, strict=False), None
     except Exception as dynamic:
@@ -225,6 +216,16 @@ def _quiet() -> Iterator[None]:
     finally:
         log.setLevel(level)
         sys.stderr.write(printed.getvalue().replace(graph, "") if graph else printed.getvalue())
+
+
+def dynamic_batch(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `torch.export` wants to be told of inputs whose axis 0 is the batch, parameter by parameter.
+
+    By name, as the structure has to be the one that `forward` sees: it may gather its arguments in one.
+    """
+    batch = Dim("batch", min=1)
+    bound = inspect.signature(model.forward).bind(*args, **kwargs).arguments
+    return {name: pytree.tree_map(lambda x: _batch_axis(x, batch), value) for name, value in bound.items()}
 
 
 def _batch_axis(value: Any, batch: Any) -> Any:

@@ -53,6 +53,12 @@ def tie(model: nn.Module, ties: tuple[tuple[str, ...], ...]) -> None:
                     table[name] = replaced[id(value)]  # type: ignore[assignment]
 
 
+def first_names(model: nn.Module) -> dict[str, str]:
+    """Return each further name of a parameter or buffer with several -> the first of its names."""
+    first: dict[int, str] = {}
+    return {name: first[id(tensor)] for name, tensor in _tensors(model) if first.setdefault(id(tensor), name) != name}
+
+
 def _tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     yield from model.named_parameters(remove_duplicate=False)
     yield from model.named_buffers(remove_duplicate=False)

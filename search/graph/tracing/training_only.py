@@ -5,6 +5,7 @@ It is found by exporting a copy in training mode and comparing, and by looking a
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,9 +14,9 @@ import torch
 from torch import fx, nn
 from torch.export import ExportedProgram
 
+from ..module import attribute
 from .calls import argument, is_region, operator_name
 from .lines import source_line
-from .module import attribute
 from .trace import copy_of, deep_stack, example_of, exported, first_line
 
 _SWITCHED = frozenset({"batch_norm", "dropout", "feature_dropout", "alpha_dropout"})
@@ -38,7 +39,8 @@ def training_only(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None 
     """
     try:
         with deep_stack():
-            return tuple(dict.fromkeys([*_lost_by_modules(model), *_lost_by_export(model, args, kwargs)]))
+            lost = [*_lost_by_modules(model), *_lost_by_export(model, args, kwargs)]
+            return tuple(dict.fromkeys(re.sub("^each of", "Each of", sentence) for sentence in lost))
     except Exception as exc:
         return (f"What the network does in training alone is not known: {type(exc).__name__}: {first_line(exc)}",)
 
@@ -165,5 +167,5 @@ def _some(names: list[str]) -> str:
     return (
         unique[0]
         if len(unique) == 1
-        else f"Each of {len(unique)} modules ({', '.join(unique[:3])}{', ...' * (len(unique) > 3)})"
+        else f"each of {len(unique)} modules ({', '.join(unique[:3])}{', ...' * (len(unique) > 3)})"
     )

@@ -29,14 +29,12 @@ def rename_reshapes(graph: fx.Graph) -> None:
         # It holds back gradients and writes no numbers; without another reader it is `detach`.
         if node.target is _aten.detach_.default and len(node.args[0].users) == 1:
             node.target = _aten.detach.default
-    for node in _last_writes(graph, lambda node: node.target in _RESHAPES, new_memory=False):
+    for node in _last_writes(graph, lambda node: node.target in _RESHAPES):
         target: Any = node.target
         node.target = _RESHAPES[target]
 
 
-def _last_writes(
-    graph: fx.Graph, is_wanted: Callable[[fx.Node], bool], *, new_memory: bool = True
-) -> Iterator[fx.Node]:
+def _last_writes(graph: fx.Graph, is_wanted: Callable[[fx.Node], bool]) -> Iterator[fx.Node]:
     """Yield the writes after which nothing is read but the write's own result.
 
     Each family of nodes that may share memory is walked in program order. Where what it holds before a write is read
@@ -49,8 +47,6 @@ def _last_writes(
         family = families.family(node)
         own = max((order[user] for user in node.users), default=-1)
         if family not in outside and last_read.get(family, -1) <= order[node] and is_wanted(node):
-            if new_memory:
-                last_read[family] = -1
             yield node
         if node.op in ("placeholder", "get_attr"):
             outside.add(family)

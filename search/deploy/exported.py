@@ -1,0 +1,100 @@
+"""An exported file computes what its network computes: all outputs, at every batch size that the file is for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hwprofiles import ArtefactError, Runtime, Session, Target, get_runtime
+
+from ..graph import Trace
+from ..surgery import Proof, Subnet, compare, draw_like
+from .program import flattened, tensors_of
+
+TOLERANCES = {torch.float16: 1e-2, torch.bfloat16: 5e-2}
+"""Type of a network's coarsest tensor -> largest relative difference that passes; all others: `EXPORT_TOLERANCE`."""
+
+EXPORT_TOLERANCE = 1e-4
+"""Largest difference of an exported file's outputs from torch's, relative to the largest of the same output."""
+
+
+def exported(
+    subnet: Subnet,
+    file: Path,
+    trace: Trace,
+    rng: np.random.Generator,
+    *,
+    batches: Sequence[int] = (1,),
+    runtime: Runtime | None = None,
+    threads: int = 1,
+) -> Proof:
+    """Run an ONNX file and compare each of its outputs with the network's.
+
+    Args:
+        subnet: The network that was exported, in eval mode.
+        file: The file.
+        trace: Whose example the inputs are drawn like.
+        rng: Where the inputs' numbers come from.
+        batches: Batch sizes to run at; several only where the file takes any.
+        runtime: Runs the file; by default ONNX Runtime.
+        threads: How many it uses.
+
+    Returns:
+        The worst of all comparisons; where the runtime cannot run the file, a proof that does not apply.
+    """
+    runtime = runtime or get_runtime("onnxruntime")
+    tolerance = tolerance_of(subnet)
+    found: list[Proof] = []
+    for batch in batches:
+        target = Target(runtime.name, batch=batch, threads=threads)
+        if (reason := runtime.unavailable(target)) is not None:
+            return not_exported(subnet, reason)
+        tensors = tuple(_with_batch(tensor, batch) for tensor in tensors_of(*draw_like(trace, rng)))
+        try:
+            with runtime.load(file.read_bytes(), target, np.random.default_rng(0)) as session:
+                found += _compared(subnet, session, tensors, tolerance)
+        except ArtefactError as exc:
+            return not_exported(subnet, str(exc))
+    return max(found, key=_relative)
+
+
+def not_exported(subnet: Subnet, why: str) -> Proof:
+    """Return the proof of a file that cannot be had or run here."""
+    return Proof("export", None, 0.0, tolerance_of(subnet), exact=False, note=why)
+
+
+def tolerance_of(subnet: Subnet) -> float:
+    """Return how far an exported file may be from its network, by the coarsest type that the network holds."""
+    types = {tensor.dtype for tensor in [*subnet.parameters(), *subnet.buffers()]}
+    return max((TOLERANCES[dtype] for dtype in types if dtype in TOLERANCES), default=EXPORT_TOLERANCE)
+
+
+def _compared(subnet: Subnet, session: Session, tensors: Sequence[torch.Tensor], tolerance: float) -> list[Proof]:
+    with torch.no_grad():
+        expected = flattened(subnet)(*tensors)
+    feeds = {spec.name: tensor.numpy() for spec, tensor in zip(session.input_specs, tensors, strict=True)}
+    got = list(session.outputs(feeds).values())
+    if len(got) != len(expected):
+        return [Proof("export", float("inf"), 1.0, tolerance, True, f"{len(got)} outputs instead of {len(expected)}")]
+    return [
+        compare("export", _flat(mine), _flat(torch.from_numpy(np.array(other))), tolerance)
+        for mine, other in zip(expected, got, strict=True)
+    ]
+
+
+def _flat(value: torch.Tensor) -> torch.Tensor:
+    return (torch.view_as_real(value) if value.is_complex() else value).double().reshape(-1)
+
+
+def _relative(proof: Proof) -> float:
+    """Return how bad a comparison is; a difference that is no number is the worst."""
+    relative = (proof.max_abs_diff or 0.0) / max(proof.scale, 1e-30)
+    return relative if relative == relative else float("inf")
+
+
+def _with_batch(tensor: torch.Tensor, batch: int) -> torch.Tensor:
+    """Return as many rows as a batch has; an example that is too short is repeated."""
+    return tensor[torch.arange(batch) % tensor.shape[0]] if tensor.dim() else tensor

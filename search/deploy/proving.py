@@ -1,0 +1,91 @@
+"""All proofs on one cut, in one place, and what it means when one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hwprofiles import Runtime
+
+from ..errors import ProofError
+from ..graph import Blueprint, Selection
+from ..surgery import Proof, Subnet, permutation, reloaded, silenced
+from .exported import exported, not_exported
+
+MEANINGS: Mapping[str, str] = {
+    "permutation": "permuting the units of every dim must not change the output, so an operator's rule is wrong for "
+    "this network: something that must be cut together came apart",
+    "silenced": "the cut network must equal the unpruned one in which the cut units are zero, so the wrong units were "
+    "cut, or a size was written anew wrongly",
+    "export": "the exported file must compute what the network computes, so the exporter or the runtime got it wrong",
+    "reload": "the stored network, read in a fresh process, must compute what it computed before, so what was stored "
+    "is not what was cut",
+}
+"""Proof -> what it says, and what its failure means."""
+
+
+def prove(
+    blueprint: Blueprint,
+    selection: Selection,
+    subnet: Subnet,
+    bundle: Path,
+    *,
+    seed: int,
+    onnx: Path | str,
+    batches: Sequence[int] = (1,),
+    runtime: Runtime | None = None,
+    threads: int = 1,
+    known: Mapping[str, Proof] | None = None,
+) -> dict[str, Proof]:
+    """Make every proof of a cut; the first that fails is the last that is made.
+
+    Args:
+        blueprint: The combed network.
+        selection: What was cut of it.
+        subnet: The cut network, perhaps trained since.
+        bundle: Folder that the subnet is stored in.
+        seed: Of everything random.
+        onnx: Its ONNX file, or why there is none.
+        batches: Batch sizes that the file is for.
+        runtime: Runs the file; by default ONNX Runtime.
+        threads: How many it uses.
+        known: Proofs that were made before, such as the permutation proof of the combing.
+
+    Raises:
+        BundleError: The stored network cannot be read in a fresh process.
+    """
+    rng = np.random.default_rng(seed)
+    makers: dict[str, Callable[[], Proof]] = {
+        "permutation": lambda: permutation(blueprint, rng),
+        "silenced": lambda: silenced(blueprint, selection, rng),
+        "export": lambda: (
+            not_exported(subnet, onnx)
+            if isinstance(onnx, str)
+            else exported(subnet, onnx, blueprint.trace, rng, batches=batches, runtime=runtime, threads=threads)
+        ),
+        "reload": lambda: reloaded(subnet, bundle, blueprint.trace, rng),
+    }
+    found: dict[str, Proof] = {}
+    for name, make in makers.items():
+        found[name] = (known or {}).get(name) or make()
+        if found[name].failed:
+            break
+    return found
+
+
+def require(proofs: Mapping[str, Proof]) -> None:
+    """Check that no proof failed.
+
+    Raises:
+        ProofError: One did.
+    """
+    for name, proof in proofs.items():
+        if proof.failed:
+            note = f" ({proof.note})" if proof.note else ""
+            raise ProofError(
+                f"The proof `{name}` failed: outputs differ by {proof.max_abs_diff:.3g}, where at most "
+                f"{proof.tolerance * proof.scale:.3g} passes{note}. This means that {MEANINGS[name]}. Nothing was "
+                "kept; please report the network's operators."
+            )
