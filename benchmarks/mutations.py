@@ -38,12 +38,6 @@ RULE_FILES = str(Path("search") / "graph" / "rules")
 
 EQUIVALENT: tuple[tuple[str, str, str, str], ...] = (
     ("slice", "concatenate in reverse", "_write_end", "only the size of this axis is used, and that is a sum"),
-    (
-        "mv",
-        "do not keep apart",
-        "call.contracts(last, *rows, *columns)",
-        "a vector has no rows beside what is contracted, and the result has not what is contracted beside its rows",
-    ),
 )
 """(operator (a glob), what is done, part of the line, why it changes nothing)."""
 

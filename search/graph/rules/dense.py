@@ -35,7 +35,10 @@ def _product(call: Call, x: Axes, y: Axes) -> Axes:
     rows, columns = x[-2:-1], y[-1:] if len(y) > 1 else []
     last, inner = x[-1], y[-2] if len(y) > 1 else y[0]
     call.tie(last, inner)
-    call.contracts(last, *rows, *columns)
+    if rows and columns:
+        call.contracts(last, *rows, *columns)
+    else:
+        call.sums(last)
     outer = call.broadcast([x[:-2], y[:-2]]) if x[:-2] or y[:-2] else []
     return [*outer, *rows, *columns]
 

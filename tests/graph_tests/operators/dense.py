@@ -129,6 +129,13 @@ CASES = [
     frame("bmm: square", torch.bmm, (3, 3, 3), (3, 3, 3), dims={"p:0": 3, "p:1": 3, "p:2": 3, "q:2": 3}),
     frame("bmm: units that meet", _meeting(torch.bmm, batched=True), (12,), (1, 4, 3), dims={"p:0.0": 3, "p:0.1": 4}),
     frame("mv", torch.mv, (3, 4), (4,), dims={"p:0": 3, "p:1": 4}),
+    frame(
+        "mv: a factor of what is contracted",
+        lambda p, q: torch.mv(p, q)[:, None] * q.view(3, 4),
+        (3, 12),
+        (12,),
+        dims={"p:0": 3, "p:1.1": (4, 3)},
+    ),
     frame("dot", torch.dot, (4,), (4,), dims={"p:0": 4}),
     frame("addmm: a row", torch.addmm, (5,), (3, 4), (4, 5), dims={"p:0": 5, "q:0": 3, "q:1": 4}),
     frame("addmm: a column", torch.addmm, (3, 1), (3, 4), (4, 5), dims={"p:0": 3, "q:1": 4, "r:1": 5}),
