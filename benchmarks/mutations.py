@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from fnmatch import fnmatch
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -35,8 +36,17 @@ Mutant = tuple[str, str, int]
 
 RULE_FILES = str(Path("search") / "graph" / "rules")
 
-EQUIVALENT: tuple[tuple[str, str, str, str], ...] = ()
-"""(operator or "*", what is done, part of the line, why it changes nothing)."""
+EQUIVALENT: tuple[tuple[str, str, str, str], ...] = (
+    ("conv*", "do not take an axis", "weight:", "a kernel axis is frozen before it is accounted for"),
+    ("slice", "concatenate in reverse", "_write_end", "only the size of this axis is used, and that is a sum"),
+    (
+        "mv",
+        "do not keep apart",
+        "call.contracts(last, *rows, *columns)",
+        "a vector has no rows beside what is contracted, and the result has not what is contracted beside its rows",
+    ),
+)
+"""(operator (a glob), what is done, part of the line, why it changes nothing)."""
 
 
 class Deviation:
@@ -81,6 +91,8 @@ class DeviantAlgebra:
         return getattr(self._algebra, name)
 
     def atom(self, size: Size | int, frozen: str | None = None) -> Axis:
+        if size in (1, Size(1)):
+            return self._algebra.atom(size, frozen)
         if frozen is None:
             return self._algebra.atom(size, "mutated" if self._deviation.here("freeze a free axis") else None)
         return self._algebra.atom(size, None if self._deviation.here("free a frozen axis") else frozen)
@@ -149,7 +161,8 @@ def deviating(rule: Rule, deviation: Deviation) -> Rule:
 
 def _deviate_in_taken(call: Call, deviation: Deviation) -> None:
     for name, i in sorted(call.taken):
-        if deviation.here("do not take an axis", f"{name}:{i}"):
+        # An axis of size 1 has nothing to freeze.
+        if call.algebra.resolve(call.tensors[name][i]) and deviation.here("do not take an axis", f"{name}:{i}"):
             call.taken.discard((name, i))
     untaken = {(name, i) for name, axes in call.tensors.items() for i in range(len(axes))} - call.taken
     for name, i in sorted(untaken):
@@ -166,7 +179,7 @@ def _deviate_in_literals(call: Call, deviation: Deviation) -> None:
                 del call.literals[name]
             continue
         for i, axis in enumerate(literal):
-            if axis and deviation.here("do not write a literal", f"{name}[{i}]"):
+            if axis and call.algebra.resolve(axis) and deviation.here("do not write a literal", f"{name}[{i}]"):
                 call.literals[name] = [None if k == i else kept for k, kept in enumerate(literal)]
 
 
@@ -232,7 +245,7 @@ def killer(operator: str, mutant: Mutant, cases: Sequence[Case]) -> str | None:
 
 def why_equivalent(operator: str, mutant: Mutant) -> str | None:
     what, where, _ = mutant
-    return next((why for o, w, part, why in EQUIVALENT if o in (operator, "*") and w == what and part in where), None)
+    return next((why for o, w, part, why in EQUIVALENT if fnmatch(operator, o) and w == what and part in where), None)
 
 
 def cases_of(operator: str) -> list[Case]:

@@ -14,7 +14,7 @@ def attention(call: Call) -> list[Axes]:
     q, k, v = (call.take_all(name) for name in ("query", "key", "value"))
     call.tie(q[-1], k[-1])
     call.tie(k[-2], v[-2])
-    call.sums(q[-1], v[-2])
+    call.sums(q[-1])
     call.blends(k[-2])
     outer = call.broadcast([_repeated(call, q, k), q[:-2], _repeated(call, q, v)])
     if call.has("attn_mask"):

@@ -193,4 +193,11 @@ CASES = [
         [(2, 5, 7)],
         GROUPED,
     ),
+    frame(
+        "attention: batches that meet",
+        lambda p: attend(*[p.view(3, 2, 4).transpose(0, 1)[:, None]] * 3),
+        (24,),
+        dims={"p:0.0": 3, "p:0.1": 2, "p:0.2": (4, 2)},
+        blended=["p:0.0"],
+    ),
 ]

@@ -8,7 +8,19 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
-from search.graph import Blueprint, Candidate, Selection, Size, Trace, analyse, operator_name, sample, trace, uniform
+from search.graph import (
+    Blueprint,
+    Candidate,
+    Selection,
+    Size,
+    Trace,
+    analyse,
+    assemble,
+    operator_name,
+    sample,
+    trace,
+    uniform,
+)
 from search.surgery import cut, permutation, silenced
 
 from ._base import Case, Network
@@ -35,6 +47,7 @@ def check(case: Case) -> None:
     blueprint = analyse(traced(case))
     check_dims(case, blueprint)
     check_permutation(blueprint)
+    check_cut(case, blueprint, least(blueprint))
     for selection in selections(blueprint):
         check_cut(case, blueprint, selection)
         check_silenced(case, blueprint, selection)
@@ -59,6 +72,12 @@ def check_permutation(blueprint: Blueprint) -> None:
     proof = permutation(blueprint, np.random.default_rng(0))
     assert proof.passed, proof
     assert proof.scale > 0, "the output is zero whatever the network is"
+
+
+def least(blueprint: Blueprint) -> Selection:
+    """Return the selection of the last unit of each dim: no literal is still right by chance."""
+    widths = {dim.name: 1 for dim in blueprint.dims}
+    return Selection(assemble(blueprint, widths), {d.name: [[d.size - 1]] * d.outer for d in blueprint.dims})
 
 
 def selections(blueprint: Blueprint) -> Iterator[Selection]:

@@ -57,7 +57,7 @@ def _transposed(count: int) -> list[Case]:
             result: Tensor = convolve(*tensors, groups=number)
             return result
 
-        return frame(f"{name}: {use}", run, (5, x, *wide), (*y, *kernel), *bias, **expected)
+        return frame(f"{name}: {use}", run, (5, x, *wide), (*y, *kernel[::-1]), *bias, **expected)
 
     return [
         frame(

@@ -36,6 +36,22 @@ def _meeting_in(equation: str) -> Callable[..., Tensor]:
     return run
 
 
+def _beside(multiply: Callable[..., Tensor], *, rows: bool) -> Callable[..., Tensor]:
+    """Contract the 3, beside which the 4 lie, with 3 that stay: the 4 meet those of other ones of the 3."""
+
+    def run(p: Tensor, q: Tensor) -> Tensor:
+        square, wide = q + q.t(), p.view(3, 4)
+        return multiply(wide.t(), square) if rows else multiply(square, wide)
+
+    return run
+
+
+PRODUCTS: dict[str, Callable[..., Tensor]] = {
+    "bmm": lambda x, y: torch.bmm(x[None], y[None]),
+    "addmm": lambda x, y: torch.addmm(x.new_ones(1, 1), x, y),
+    "baddbmm": lambda x, y: torch.baddbmm(x.new_ones(1, 1, 1), x[None], y[None]),
+}
+
 CASES = [
     frame("linear", F.linear, (3, 5, 7), (4, 7), (4,), dims={"p:0": 3, "p:1": 5, "p:2": 7, "q:0": 4}),
     frame("linear: a vector, no bias", F.linear, (7,), (4, 7), dims={"p:0": 7, "q:0": 4}),
@@ -261,5 +277,20 @@ CASES = [
         [(2, 3)],
         {"table.weight:1": 6, "hidden.weight:0": 5},
         frozen={"table.weight:0": "embedding"},
+    ),
+    *(
+        frame(f"{name}: columns that meet", _beside(multiply, rows=False), (12,), (3, 3), dims={"p:0.0": 3, "p:0.1": 4})
+        for name, multiply in PRODUCTS.items()
+    ),
+    *(
+        frame(f"{name}: rows that meet", _beside(multiply, rows=True), (12,), (3, 3), dims={"p:0.0": 3, "p:0.1": 4})
+        for name, multiply in PRODUCTS.items()
+    ),
+    frame(
+        "einsum: columns that meet, xyzab,bc->ac",
+        lambda p, q: torch.einsum("xyzab,bc->ac", (q + q.t()).reshape(1, 1, 1, 3, 3), p.view(3, 4)),
+        (12,),
+        (3, 3),
+        dims={"p:0.0": 3, "p:0.1": 4},
     ),
 ]

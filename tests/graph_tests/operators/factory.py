@@ -32,6 +32,17 @@ MADE: dict[str, Callable[[Tensor, int, int], Tensor]] = {
 }
 
 
+def _by_threes(make: Callable[[Tensor, int, int], Tensor]) -> Callable[..., Any]:
+    """Make three rows for each of the batch: a size that is computed is not written anew, so 3 stays."""
+
+    def run(network: Any, p: Tensor) -> Tensor:
+        y = network.a(p).flatten(1).view(-1, 3, 6)
+        out: Tensor = network.b(y + make(y, y.shape[0] * 3, 6).view(-1, 3, 6))
+        return out
+
+    return run
+
+
 def _made(name: str) -> list[Case]:
     make = MADE[name]
     lender = {"p:0": 7} if name.startswith("new_") else {}
@@ -44,6 +55,14 @@ def _made(name: str) -> list[Case]:
             _chain(make),
             [(2, 3)],
             {"a.weight:0": 6},
+        ),
+        Case(
+            f"{name}: three for each of the batch",
+            lambda: {"a": nn.Linear(5, 18), "b": nn.Linear(6, 2)},
+            _by_threes(make),
+            [(2, 5)],
+            {"a.weight:0.1": 6},
+            frozen={"a.weight:0.0": "its size comes from another tensor"},
         ),
     ]
 

@@ -107,4 +107,52 @@ CASES = [
     frame(
         "constant_pad_nd: square", lambda p: torch.constant_pad_nd(p, (0, 0, 1, 1)), (4, 4), dims={"p:0": 4, "p:1": 4}
     ),
+    frame(
+        "cat: four axes",
+        lambda p, q: torch.cat([p, q], 0),
+        (3, 5, 7, 2),
+        (4, 5, 7, 2),
+        dims={"p:0": 3, "p:1": 5, "p:2": 7, "p:3": 2, "q:0": 4},
+    ),
+    frame(
+        "stack: four axes",
+        lambda p, q: torch.stack([p, q], 1),
+        (3, 5, 7, 2),
+        (3, 5, 7, 2),
+        dims={"p:0": 3, "p:1": 5, "p:2": 7, "p:3": 2},
+    ),
+    frame(
+        "split_with_sizes: four axes",
+        lambda p: p.split([4, 5], 1),
+        (3, 9, 7, 2),
+        dims={"p:0": 3, "p:1.0": 4, "p:1.1": 5, "p:2": 7, "p:3": 2},
+    ),
+    frame(
+        "pad: reflection of two axes",
+        lambda p: F.pad(p, (1, 2, 1, 1), mode="reflect"),
+        (3, 2, 4, 5),
+        dims={"p:0": 3, "p:1": 2},
+        frozen={"p:2": "axis 2", "p:3": "axis 3", "u:2": "a spatial axis", "u:3": "a spatial axis"},
+    ),
+    frame(
+        "pad: three axes",
+        lambda p: F.pad(p, (2, 3, 0, 2, 3, 2)),
+        (3, 2, 4, 5),
+        dims={"p:0": 3, "p:1": 2, "p:2": 4, "p:3": 5},
+        frozen={"u:1.0": "padding", "u:1.2": "padding", "u:2.1": "padding", "u:3.0": "padding", "u:3.2": "padding"},
+    ),
+    frame(
+        "pad: what is frozen already",
+        lambda p: F.pad(p.flip(1, 2), (1, 2, 2, 1)),
+        (3, 2, 5),
+        dims={"p:0": 3},
+        frozen={"u:1": "a spatial axis", "u:2": "a spatial axis"},
+    ),
+    frame(
+        "constant_pad_nd: both ends",
+        lambda p: torch.constant_pad_nd(p, (2, 3)),
+        (3, 5),
+        dims={"p:0": 3, "p:1": 5},
+        frozen={"u:1.0": "padding", "u:1.2": "padding"},
+    ),
 ]

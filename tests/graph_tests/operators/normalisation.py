@@ -191,4 +191,18 @@ CASES = [
         dims={"p:0": 4, "p:1": 4, "p:2": 4},
         blended=["p:1", "p:2"],
     ),
+    frame(
+        "layer_norm: along heads, with positions",
+        lambda p: F.layer_norm(p.view(3, 4, 2).permute(1, 2, 0), (3,)),
+        (24,),
+        dims={"p:0.0": 3, "p:0.1": 4, "p:0.2": (2, 4)},
+        blended=["p:0.0"],
+    ),
+    frame(
+        "rms_norm: along heads, with positions",
+        lambda p: F.rms_norm(p.view(3, 4, 2).permute(1, 2, 0), (3,)),
+        (24,),
+        dims={"p:0.0": 3, "p:0.1": 4, "p:0.2": (2, 4)},
+        blended=["p:0.0"],
+    ),
 ]

@@ -101,4 +101,11 @@ CASES = [
         dims={"p:0": 5, "p:2": 5},
         frozen={"p:1": "unfold (unfold) works along axis 1", "u:1": "a spatial axis", "u:3": "a spatial axis"},
     ),
+    frame(
+        "channel_shuffle: four axes",
+        lambda p: F.channel_shuffle(p, 3),
+        (4, 6, 5, 2),
+        dims={"p:0": 4, "p:1.0": 3, "p:1.1": 2, "p:2": 5, "p:3": 2},
+        groups=[],
+    ),
 ]

@@ -190,4 +190,22 @@ CASES = [
         [(2, 4, 3)],
         {"a.weight:0": 6},
     ),
+    frame("slice: four axes", lambda p: p[:, 4:], (3, 9, 7, 2), dims={**NINE, "p:2": 7, "p:3": 2}),
+    frame("unbind: five axes", lambda p: p.unbind(1), (4, 3, 5, 2, 3), dims={"p:0": 4, "p:2": 5, "p:3": 2, "p:4": 3}),
+    frame(
+        "index: a table of numbers in one row",
+        lambda p, ids: p[ids.view(-1)],
+        (5, 7),
+        buffers={"ids": PAIRS},
+        dims={"p:1": 7, "u:0.0": 3, "u:0.1": (2, 3)},
+    ),
+    *(
+        frame(
+            f"{name}: along the first of three",
+            lambda p, name=name, arguments=arguments: getattr(p.view(3, 4, 2), name)(*arguments),
+            (24,),
+            dims={"p:0.1": 4, "p:0.2": (2, 4)},
+        )
+        for name, arguments in (("roll", (1, 0)), ("flip", (0,)), ("cumsum", (0,)))
+    ),
 ]

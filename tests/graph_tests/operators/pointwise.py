@@ -85,4 +85,26 @@ CASES = [
         [(2, 3, 4, 4)],
         {"a.weight:0": 5},
     ),
+    frame(
+        "prelu: four axes",
+        lambda p, q: F.prelu(p - 1, q),
+        (3, 6, 5, 2),
+        (6,),
+        dims={"p:0": 3, "p:1": 6, "p:2": 5, "p:3": 2},
+    ),
+    frame("glu: four axes", lambda p: F.glu(p, 1), (3, 10, 7, 2), dims={"p:0": 3, "p:1": 5, "p:2": 7, "p:3": 2}),
+    *(
+        frame(f"{name}: four axes", getattr(torch, name), (3, 5, 7, 2), dims={"p:0": 3, "p:1": 5, "p:2": 7, "p:3": 2})
+        for name in ("relu", "sigmoid", "neg", "clone")
+    ),
+    *(
+        frame(
+            f"{name}: five axes",
+            getattr(torch, name),
+            (3, 5, 1, 2, 2),
+            (3, 5, 7, 2, 2),
+            dims={"p:0": 3, "p:1": 5, "p:3": 2, "p:4": 2, "q:2": 7},
+        )
+        for name in ("add", "sub", "mul", "div")
+    ),
 ]

@@ -64,4 +64,16 @@ CASES = [
     _square("softmax", lambda p: p.softmax(1), ["p:1"]),
     _square("log_softmax", lambda p: p.log_softmax(-1), ["p:2"]),
     _reduced("sum: to a length of one", lambda p: p / p.sum(1, keepdim=True)),
+    *(
+        frame(
+            f"{name}: along heads, {len(shape)} axes",
+            lambda p, name=name, shape=shape: getattr(p.view(shape), name)(0),
+            (12,),
+            dims=HEADS,
+            blended=["p:0.0"],
+        )
+        for name in ("softmax", "log_softmax")
+        for shape in ((3, 1, 4), (3, 1, 1, 4))
+    ),
+    frame("sum: the first of four", lambda p: p.sum(0), (3, 5, 7, 2), dims={"p:0": 3, "p:1": 5, "p:2": 7, "p:3": 2}),
 ]

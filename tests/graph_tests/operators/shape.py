@@ -1,11 +1,12 @@
 """Operators that rearrange axes, repeat them, or read them in other sizes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ._base import Case, conv, frame
+from ._base import Case, Parts, conv, frame, free
 
 PQR = {"p:0": 3, "p:1": 4, "p:2": 5}
 CUBE = {"p:0": 4, "p:1": 4, "p:2": 4}
@@ -28,6 +29,21 @@ def _as_the_batch(network: Any, x: Tensor) -> Tensor:
     y = network.a(x)
     out: Tensor = network.b(y + network.token.repeat(y.shape[0], 1, 1))
     return out
+
+
+def _tokens() -> Parts:
+    return {"a": nn.Linear(4, 6), "b": nn.Linear(6, 2), "token": free(1, 6), "three": free(3, 1)}
+
+
+def _by_threes(lay: Callable[[Tensor, Any], Tensor]) -> Callable[..., Any]:
+    """Write a token three times for each of the batch: a size that is computed is not written anew, so 3 stays."""
+
+    def run(network: Any, x: Tensor) -> Tensor:
+        y = network.a(x)
+        out: Tensor = network.b(y * network.three + lay(network.token, y.shape[0] * 3).view(-1, 3, 6))
+        return out
+
+    return run
 
 
 CASES = [
@@ -121,5 +137,69 @@ CASES = [
         lambda p: p.repeat_interleave(2, -1),
         (4, 2),
         dims={"p:0": 4, "p:1": 2, "u:1.1": (2, 2)},
+    ),
+    frame(
+        "flatten: six axes",
+        lambda p: p.flatten(2, 3),
+        (2, 3, 2, 2, 5, 2),
+        dims={"p:0": 2, "p:1": 3, "p:2": 2, "p:3": (2, 2), "p:4": 5, "p:5": 2},
+    ),
+    frame(
+        "transpose: six axes",
+        lambda p: p.transpose(0, -1),
+        (2, 3, 2, 2, 5, 2),
+        dims={"p:0": 2, "p:1": 3, "p:2": 2, "p:3": 2, "p:4": 5, "p:5": 2},
+    ),
+    frame(
+        "permute: four axes",
+        lambda p: p.permute(3, 1, 0, 2),
+        (4, 4, 4, 4),
+        dims={"p:0": 4, "p:1": 4, "p:2": 4, "p:3": 4},
+    ),
+    frame("unsqueeze: four axes", lambda p: p.unsqueeze(1), (4, 4, 4), dims=CUBE),
+    frame("reshape: a cube", lambda p: p.reshape(4, 4, 4), (64,), dims={"p:0.0": 4, "p:0.1": 4, "p:0.2": 4}),
+    frame(
+        "view: together",
+        lambda p: p.view(16, 2, 3, 5),
+        (4, 4, 2, 3, 5),
+        dims={"p:0": 4, "p:1": (4, 4), "p:2": 2, "p:3": 3, "p:4": 5},
+    ),
+    frame(
+        "view: five axes",
+        lambda p: p.view(2, 2, 2, 3, 5),
+        (4, 2, 3, 5),
+        dims={"p:0.0": 2, "p:0.1": (2, 2), "p:1": 2, "p:2": 3, "p:3": 5},
+    ),
+    frame(
+        "expand: five axes",
+        lambda p: p.expand(2, 3, 4, 5, 2),
+        (1, 3, 1, 5, 2),
+        dims={"p:1": 3, "p:3": 5, "p:4": 2, "u:0": 2, "u:2": 4},
+    ),
+    frame(
+        "repeat: four axes",
+        lambda p: p.repeat(1, 3, 1, 2),
+        (2, 3, 2, 5),
+        dims={"p:0": 2, "p:1": 3, "p:2": 2, "p:3": 5, "u:1.0": 3, "u:3.0": 2},
+    ),
+    frame(
+        "repeat_interleave: four axes",
+        lambda p: p.repeat_interleave(3, 1),
+        (2, 3, 2, 5),
+        dims={"p:0": 2, "p:1": 3, "p:2": 2, "p:3": 5, "u:1.1": (3, 3)},
+    ),
+    Case(
+        "expand: to three for each of the batch",
+        _tokens,
+        _by_threes(lambda t, n: t.expand(n, 6)),
+        [(2, 3, 4)],
+        {"token:1": 6},
+    ),
+    Case(
+        "repeat: to three for each of the batch",
+        _tokens,
+        _by_threes(lambda t, n: t.repeat(n, 1)),
+        [(2, 3, 4)],
+        {"token:1": 6},
     ),
 ]
