@@ -17,6 +17,7 @@ from hwprofiles import Session
 
 from ..errors import ExportError
 from ..surgery import Subnet
+from .attention import spelled_out
 from .exported import EXPORT_TOLERANCE
 from .program import flattened, input_names, numbered, program_of, quiet, tensors_of
 
@@ -81,6 +82,7 @@ def to_onnx(
     try:
         with quiet(), torch.no_grad():
             program, names = _program(model, positional, dict(kwargs or {}), dynamic=dynamic_batch)
+            program = spelled_out(program)
             written = torch.onnx.export(program, dynamo=True, external_data=False, verbose=False, input_names=names)
     except Exception as exc:
         raise ExportError(
