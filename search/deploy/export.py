@@ -82,20 +82,44 @@ def to_onnx(
     try:
         with quiet(), torch.no_grad():
             program, names = _program(model, positional, dict(kwargs or {}), dynamic=dynamic_batch)
-            program = spelled_out(program)
-            written = torch.onnx.export(program, dynamo=True, external_data=False, verbose=False, input_names=names)
+            proto = _written(spelled_out(program), names)
     except Exception as exc:
         raise ExportError(
             f"A network must export to ONNX, but {type(model).__name__} does not: {_root_cause(exc)} Replace that "
             "operator, or compute what it computes outside the network."
         ) from exc
-    proto = written.model_proto  # type: ignore[union-attr]
     _name_outputs(proto)
     _name_batch(proto)
     _strip(proto)
     for key, value in (metadata or {}).items():
         proto.metadata_props.add(key=key, value=value)
     return proto
+
+
+def _written(program: ExportedProgram, names: list[str]) -> onnx.ModelProto:
+    """Let torch write a program.
+
+    Its optimiser at times leaves a node (fused bounds) reading a value that is not there; then it writes without it.
+    """
+    for optimize in (True, False):
+        found = torch.onnx.export(
+            program, dynamo=True, external_data=False, verbose=False, input_names=names, optimize=optimize
+        )
+        proto: onnx.ModelProto = found.model_proto  # type: ignore[union-attr]
+        missing = _missing(proto.graph)
+        if not missing:
+            return proto
+    raise ExportError(f"the exporter wrote a file whose nodes read {sorted(missing)[:5]}, which nothing in it makes.")
+
+
+def _missing(graph: onnx.GraphProto) -> set[str]:
+    """Return the values that nodes read and nothing makes before them."""
+    known = {"", *(value.name for value in graph.input), *(tensor.name for tensor in graph.initializer)}
+    missing: set[str] = set()
+    for node in graph.node:
+        missing.update(set(node.input) - known)
+        known.update(node.output)
+    return missing
 
 
 def _program(
