@@ -15,8 +15,8 @@ from torch import nn
 from ..errors import ConfigError
 from .near import near_match
 
-BATCH = 2
-"""Examples in a batch: export takes a size of 1 for a constant."""
+BATCH = 1
+"""Examples in a batch: every network can be given one, and combing doubles it where the batch may be any."""
 
 DTYPES: Mapping[str, torch.dtype] = {
     str(dtype).removeprefix("torch."): dtype

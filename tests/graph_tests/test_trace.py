@@ -2,7 +2,7 @@
 
 import copy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -95,13 +95,33 @@ def test_a_type_that_the_model_cannot_compute_in_is_named() -> None:
 
 
 def test_a_batch_that_the_model_fixes_is_kept_with_the_reason() -> None:
-    model = Forward(lambda _, x: x.reshape(2, -1) + int(x.shape[0]))
-    found = trace(model, torch.randn(1, 4))
+    model = Forward(lambda _, x: x.reshape(2, 3) + int(x.shape[0]))
+    found = trace(model, torch.randn(1, 3))
     assert found.static_batch is not None
     assert "constant (2)" in found.static_batch
     assert found.notes[0].startswith("The batch is fixed to 2, as the model fixes its batch")
-    check_equal(model, found, torch.randn(2, 4))
+    check_equal(model, found, torch.randn(2, 3))
     assert trace(nn.Linear(4, 2), torch.randn(1, 4)).notes == ()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [lambda _, x: x.reshape(1, 3), lambda _, x: x.reshape(2, -1) if len(x) == 2 else x.reshape(1, 1, -1)],
+    ids=["takes no other", "takes others apart"],
+)
+def test_a_batch_of_one_stays_where_the_batch_is_fixed(body: Callable[..., torch.Tensor]) -> None:
+    model, x = Forward(body), torch.randn(1, 3)
+    found = trace(model, x)
+    assert str(found.static_batch).endswith("(seen with a batch of 2)")
+    assert found.notes[0].startswith("The batch is fixed to 1, as the model fixes its batch")
+    assert found.example[0].shape == (1, 3)
+    check_equal(model, found, x)
+
+
+def test_of_inputs_with_and_without_a_batch_each_keeps_its_size() -> None:
+    model = Forward(lambda _, x, table: x @ table.reshape(4, 3) if len(x) == 1 else x.view(1))
+    found = trace(model, (torch.randn(1, 4), torch.randn(12)))
+    assert [tuple(value.shape) for value in found.example] == [(1, 4), (12,)]
 
 
 def test_control_flow_on_data_is_refused_with_the_line(capfd: pytest.CaptureFixture[str]) -> None:

@@ -75,10 +75,8 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         sharing = find_sharing(model)
         twin = copy_of(model).eval()
         tie(twin, sharing.ties)
-        positional, keywords = example_of(args, kwargs)
-        # On a copy of its own: what the model writes to its buffers is not to be seen by export.
-        _check_runs(copy_of(twin), positional, keywords)
-        program, static = exported(twin, positional, keywords)
+        _check_runs(twin, args, kwargs)
+        program, static, (positional, keywords) = exported(twin, args, kwargs)
         module, notes = _editable(program, first_names(twin))
     if static is not None:
         notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}.", *notes)
@@ -120,13 +118,18 @@ def example_of(args: Any, kwargs: Mapping[str, Any] | None) -> tuple[tuple[Any, 
 
     Export takes sizes 0 and 1 for constants, so a batch of 1 is doubled.
     """
-    positional = args if isinstance(args, tuple) else (args,)
 
     def double(x: torch.Tensor) -> torch.Tensor:
-        x = x.detach()
-        return torch.cat([x, x]) if x.dim() and x.shape[0] == 1 else x.clone()
+        return torch.cat([x, x]) if x.dim() and x.shape[0] == 1 else x
 
-    return pytree.tree_map_only(torch.Tensor, double, (positional, dict(kwargs or {})))  # type: ignore[no-any-return]
+    return pytree.tree_map_only(torch.Tensor, double, _copies(args, kwargs))  # type: ignore[no-any-return]
+
+
+def _copies(args: Any, kwargs: Mapping[str, Any] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    positional = args if isinstance(args, tuple) else (args,)
+    return pytree.tree_map_only(  # type: ignore[no-any-return]
+        torch.Tensor, lambda x: x.detach().clone(), (positional, dict(kwargs or {}))
+    )
 
 
 def _editable(program: ExportedProgram, names: Mapping[str, str]) -> tuple[fx.GraphModule, tuple[str, ...]]:
@@ -162,12 +165,28 @@ def _drop_assertions(graph: fx.Graph) -> None:
             graph.erase_node(node)
 
 
-def _check_runs(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Run the model once on copies: it may write to its inputs, and draw random numbers."""
+def _check_runs(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> None:
+    """Check that a model runs on its example, with the batch doubled or as it is.
+
+    Raises:
+        ModelError: It does not.
+    """
+    doubled, given = example_of(args, kwargs), _copies(args, kwargs)
+    try:
+        _run(model, *doubled)
+    except ModelError:
+        if _shapes(doubled) == _shapes(given):
+            raise
+        _run(model, *given)
+
+
+def _run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Run a copy of a model once on copies: it may write to its buffers and its inputs, and draw random numbers."""
     args, kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (args, dict(kwargs)))
+    twin = copy_of(model)
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            model(*args, **kwargs)
+            twin(*args, **kwargs)
     except Exception as exc:
         leaves = pytree.tree_leaves((args, kwargs))
         shapes = [list(x.shape[1:]) if isinstance(x, torch.Tensor) else type(x).__name__ for x in leaves]
@@ -177,21 +196,41 @@ def _check_runs(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
         ) from exc
 
 
-def exported(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[ExportedProgram, str | None]:
-    """Export a model in the mode that it is in; return why the batch is fixed, too, where it is.
+def exported(
+    model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None
+) -> tuple[ExportedProgram, str | None, tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Export a model in the mode that it is in, with a dynamic batch where it allows that.
+
+    Where it does not, the batch is the user's own; or twice that, where it was 1 and the model does not take it.
+
+    Returns:
+        The program; why the batch is fixed, where it is; and the arguments that it was exported with.
 
     Raises:
         ModelError: It does not export.
     """
-    try:
-        shapes = dynamic_batch(model, args, kwargs)
-        with _quiet():
-            return export(model, args, dict(kwargs), dynamic_shapes=shapes, strict=False), None
-    except Exception as dynamic:
-        reason = f"the model fixes its batch: {first_line(dynamic)}"
+    doubled, given = example_of(args, kwargs), _copies(args, kwargs)
     try:
         with _quiet():
-            return export(model, args, dict(kwargs), strict=False), reason
+            return _dynamic(model, *doubled), None, doubled
+    except Exception as exc:
+        reason = f"the model fixes its batch: {first_line(exc).rstrip('.')}"
+    if _shapes(doubled) == _shapes(given):
+        return _static(model, *given), reason, given
+    try:
+        return _static(model, *given), f"{reason} (seen with a batch of 2)", given
+    except ModelError:
+        return _static(model, *doubled), reason, doubled
+
+
+def _dynamic(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ExportedProgram:
+    return export(model, args, dict(kwargs), dynamic_shapes=dynamic_batch(model, args, kwargs), strict=False)
+
+
+def _static(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ExportedProgram:
+    try:
+        with _quiet():
+            return export(model, args, dict(kwargs), strict=False)
     except Exception as exc:
         raise ModelError(
             f"A model must export with torch.export, but {type(model).__name__} does not: {type(exc).__name__}: "
@@ -215,7 +254,8 @@ def _quiet() -> Iterator[None]:
         raise
     finally:
         log.setLevel(level)
-        sys.stderr.write(printed.getvalue().replace(graph, "") if graph else printed.getvalue())
+        told = printed.getvalue().replace(graph, "") if graph else printed.getvalue()
+        sys.stderr.write(told if told.strip() else "")
 
 
 def dynamic_batch(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,6 +270,10 @@ def dynamic_batch(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, 
 
 def _batch_axis(value: Any, batch: Any) -> Any:
     return {0: batch} if isinstance(value, torch.Tensor) and value.dim() else None
+
+
+def _shapes(arguments: tuple[tuple[Any, ...], dict[str, Any]]) -> list[torch.Size]:
+    return [leaf.shape for leaf in pytree.tree_leaves(arguments) if isinstance(leaf, torch.Tensor)]
 
 
 def _batch(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int | str:

@@ -17,7 +17,7 @@ from torch.export import ExportedProgram
 from ..module import attribute
 from .calls import argument, is_region, operator_name
 from .lines import source_line
-from .trace import copy_of, deep_stack, example_of, exported, first_line
+from .trace import copy_of, deep_stack, exported, first_line
 
 _SWITCHED = frozenset({"batch_norm", "dropout", "feature_dropout", "alpha_dropout"})
 """Operators that an exported graph keeps in eval mode, with a literal that switches them to training."""
@@ -58,10 +58,9 @@ def _lost_by_modules(model: nn.Module) -> Iterator[str]:
 
 
 def _lost_by_export(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> Iterator[str]:
-    positional, keywords = example_of(args, kwargs)
-    evaluating, _ = exported(copy_of(model).eval(), positional, keywords)
+    evaluating, *_ = exported(copy_of(model).eval(), args, kwargs)
     try:
-        training, _ = exported(_in_training(model), positional, keywords)
+        training, *_ = exported(_in_training(model), args, kwargs)
     except Exception as exc:
         yield (
             "The network does not export in training mode, so what it does in training alone is not known: "
