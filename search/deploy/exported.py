@@ -74,7 +74,8 @@ def tolerance_of(subnet: Subnet) -> float:
 
 def _compared(subnet: Subnet, session: Session, tensors: Sequence[torch.Tensor], tolerance: float) -> list[Proof]:
     with torch.no_grad():
-        expected = flattened(subnet)(*tensors)
+        # On copies: a network may write to its inputs.
+        expected = flattened(subnet)(*map(torch.clone, tensors))
     feeds = {spec.name: tensor.numpy() for spec, tensor in zip(session.input_specs, tensors, strict=True)}
     got = list(session.outputs(feeds).values())
     if len(got) != len(expected):

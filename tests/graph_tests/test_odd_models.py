@@ -226,6 +226,13 @@ def test_the_users_example_is_not_changed() -> None:
     assert [dim.name for dim in blueprint.dims] == ["a.weight:0"]
 
 
+def test_proofs_hold_where_inputs_are_changed() -> None:
+    blueprint = comb(InPlace().eval(), torch.randn(2, 5))
+    half = select(blueprint, uniform(blueprint, 0.5))
+    assert permutation(blueprint, np.random.default_rng(0)).passed
+    assert silenced(blueprint, half, np.random.default_rng(0)).passed
+
+
 class Fails(Between):
     """Fails where export meets it, after it has run."""
 

@@ -98,7 +98,11 @@ def _first_line(exc: BaseException) -> str:
 
 
 def outputs(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
-    """Run a network without gradients and return all of its output tensors as one flat float64 tensor."""
+    """Run a network without gradients and return all of its output tensors as one flat float64 tensor.
+
+    It runs on copies: a network may write to its inputs, and the next one is to be given the same.
+    """
+    args, kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (args, kwargs))
     with torch.no_grad():
         return flat(model(*args, **kwargs))
 
