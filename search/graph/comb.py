@@ -28,6 +28,9 @@ OUTPUT = "an axis of an output"
 _CALL = re.compile(r"\w+ \((\w+)\) ")
 """How the reasons begin that rules give: with an operator and the name of its call."""
 
+_SIZES = frozenset({"sym_size", "sym_numel", "sym_stride", "sym_storage_offset"})
+"""Calls that read a tensor's size and none of its numbers."""
+
 _TOLD = 10
 """Causes that a message lists; the rest are counted."""
 
@@ -143,7 +146,7 @@ class _Comb:
         call = self._call(node, operator, shapes)
         outputs = self._apply(rule, call) if rule is not None else None
         if outputs is None:
-            self._freeze_unknown(node, operator, call)
+            self._freeze_unknown(node, operator)
             return
         self._freeze_untaken(call, operator)
         self.axes[node.name] = outputs
@@ -178,19 +181,20 @@ class _Comb:
 
     def _touch_without_tensors(self, node: fx.Node, operator: str) -> None:
         """Account for calls whose result is no tensor: reading the batch's size is harmless, all else freezes."""
-        for source in node.all_input_nodes:
+        touched = [source for source in node.all_input_nodes if source.name in self.axes]
+        if touched and operator not in _SIZES:
+            return self._freeze_unknown(node, operator)
+        for source in touched:
             batch_only = operator == "sym_size" and node.args[1] == 0 and _shapes(source)[0][0].symbols
             if not batch_only:
                 self._freeze_node(source, f"{operator} ({node.name}) reads its size", node)
 
-    def _freeze_unknown(self, node: fx.Node, operator: str, call: Call) -> None:
+    def _freeze_unknown(self, node: fx.Node, operator: str) -> None:
         why = "writes to memory that is read later" if is_mutable(node) else "has no rule for this use"
         reason = f"{operator} ({node.name}) {why}"
         self.unknown.setdefault(operator, []).append(node.name)
         for source in node.all_input_nodes:
             self._freeze_node(source, reason, node)
-        for axes in call.tensors.values():
-            self._freeze(axes, reason, node)
         self.axes[node.name] = self._frozen_outputs(node, reason)
 
     def _freeze_untaken(self, call: Call, operator: str) -> None:

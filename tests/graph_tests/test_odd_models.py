@@ -102,6 +102,25 @@ def test_what_has_no_rule_freezes_what_it_touches_and_is_named(odd: Any, operato
     check(model, blueprint, torch.randn(3, 4, 5))
 
 
+@torch.library.custom_op("lathe_tests::raise_all", mutates_args=("x",))
+def raise_all(x: Tensor) -> None:
+    x.add_(1.0)
+
+
+def test_an_operator_that_only_writes_is_named_too() -> None:
+    def raised(x: Tensor) -> Tensor:
+        y = x.sigmoid()
+        raise_all(y)
+        return y
+
+    model = Between(raised).eval()
+    blueprint = comb(model, torch.randn(2, 4, 5))
+    assert list(blueprint.unknown) == ["raise_all"]
+    reasons = {frozen.dim: frozen.reason for frozen in blueprint.frozen}
+    assert reasons["b.weight:0"] == "raise_all (raise_all) writes to memory that is read later"
+    check(model, blueprint, torch.randn(3, 4, 5))
+
+
 class Volume(nn.Module):
     def __init__(self) -> None:
         super().__init__()
