@@ -321,8 +321,11 @@ class Algebra:
         return _concatenated(left), _concatenated(right)
 
     def concat(self, axes: Sequence[Axis]) -> Axis:
-        """Return the axis that lays `axes` one behind the other."""
-        return _concatenated(list(axes))
+        """Return the axis that lays `axes` one behind the other.
+
+        It is flat: each layer of a dense network adds to what is there, however many layers there are.
+        """
+        return self.resolve(_concatenated(list(axes)))
 
     def regroup(self, axes: Sequence[Axis], sizes: Sequence[Size], reason: str) -> list[Axis]:
         """Read the product of `axes` as axes of the given sizes (what a reshape does).

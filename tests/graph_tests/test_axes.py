@@ -231,3 +231,12 @@ def test_a_part_that_is_one_stretch_leaves_a_position_behind() -> None:
     assert isinstance(outer, Concat)
     assert [algebra.size(part).count for part in outer.parts] == [1, 17]
     assert algebra.resolve(algebra.concat([a, b])) == algebra.resolve(g + k)
+
+
+def test_a_concatenation_of_concatenations_is_flat_however_many_there_are() -> None:
+    algebra = Algebra()
+    axis = algebra.atom(2)
+    for _ in range(3000):
+        axis = algebra.concat([axis, algebra.atom(3)])
+    assert algebra.size(axis).count == 2 + 3 * 3000
+    assert len(list(algebra.leaves(axis))) == 3001
