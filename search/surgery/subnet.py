@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
@@ -11,7 +12,7 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 
 from ..graph.module import copy_module
-from ..graph.tracing import operator_name
+from ..graph.tracing import is_region, operator_name
 
 _MODE_LITERAL = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2}
 """Operator -> position of the argument that says whether it trains."""
@@ -24,16 +25,34 @@ def _graphs(module: nn.Module) -> Iterator[fx.GraphModule]:
             yield part
 
 
-def _move_literals(module: fx.GraphModule, before: torch.device, after: torch.device) -> None:
-    """Write another device for every literal of a device of the old kind, in place."""
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Where a network's tensors lie and what type its numbers have; None where it holds no such tensor."""
 
-    def moved(value: Any) -> Any:
-        return after if isinstance(value, torch.device) and value.type == before.type else value
+    device: torch.device | None
+    dtype: torch.dtype | None
 
+    def moved(self, value: Any, to: _Kind) -> Any:
+        """Return what a literal becomes when a network of this kind becomes one of another."""
+        if isinstance(value, torch.device) and self.device is not None and value.type == self.device.type:
+            return to.device or value
+        return (to.dtype or value) if isinstance(value, torch.dtype) and value == self.dtype else value
+
+    def differs(self, other: _Kind) -> bool:
+        """Tell whether literals change on the way to another kind."""
+        types = [kind.device and kind.device.type for kind in (self, other)]
+        return types[0] != types[1] or self.dtype != other.dtype
+
+
+def _move_literals(module: fx.GraphModule, before: _Kind, after: _Kind) -> None:
+    """Write another device and type for every literal of the old ones, in place; regions name their own types."""
     for node in module.graph.nodes:
-        if node.op == "call_function":
-            node.args = pytree.tree_map(moved, node.args)
-            node.kwargs = pytree.tree_map(moved, node.kwargs)
+        if node.op == "call_function" and not is_region(node):
+            node.args = pytree.tree_map(lambda value: before.moved(value, after), node.args)
+            node.kwargs = pytree.tree_map(lambda value: before.moved(value, after), node.kwargs)
+        elif node.op == "placeholder" and node.meta.get("input") is not None:
+            shape, dtype = node.meta["input"]
+            node.meta["input"] = (shape, before.moved(dtype, after))
     module.recompile()
 
 
@@ -63,17 +82,22 @@ class Subnet(fx.GraphModule):
         return None if first is None else first.device
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
-        """Do what `to`, `cuda` and the like ask for, and let calls that make tensors make them there too.
+        """Do what `to`, `cuda` and the like ask for, and let the network's calls follow.
 
-        Exported graphs hold the device as a literal of each such call.
+        Exported graphs hold the device of each tensor that a call makes as a literal, and the type as well: `x.dtype`
+        in the user's code is one by now.
         """
-        before = self.device
+        before = self._kind()
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        after = self.device
-        if before is not None and after is not None and before.type != after.type:
+        after = self._kind()
+        if before.differs(after):
             for part in _graphs(self):
                 _move_literals(part, before, after)
         return self
+
+    def _kind(self) -> _Kind:
+        tensors = itertools.chain(self.parameters(), self.buffers())
+        return _Kind(self.device, next((value.dtype for value in tensors if value.is_floating_point()), None))
 
     def example(self, batch: int = 1) -> tuple[torch.Tensor, ...]:
         """Return zeros of the inputs' shapes and types, in order.

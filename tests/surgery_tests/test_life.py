@@ -177,6 +177,35 @@ def test_calls_that_make_tensors_follow_the_network_to_its_device() -> None:
     assert torch.equal(kept.to("cpu")(x), expected), "a move to where it is already changes nothing"
 
 
+class Typed(nn.Module):
+    """Calls that name a type: the user's `x.dtype` and a recurrent layer's first state are literals in the graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.state, self.second = nn.Linear(6, 16), nn.GRU(16, 8, batch_first=True), nn.Linear(8, 4)
+        self.middle = nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y, _ = self.state(torch.relu(self.first(x)))
+        y = self.middle(y.double().to(x.dtype)) + torch.zeros(1, dtype=x.dtype)
+        out: torch.Tensor = self.second(y.softmax(-1, dtype=x.dtype))
+        return out
+
+
+def test_calls_that_name_a_type_follow_the_network_to_another() -> None:
+    blueprint = comb(Typed().eval(), torch.zeros(2, 5, 6))
+    subnet = cut(blueprint, select(blueprint, uniform(blueprint, 0.5)))
+    x = torch.randn(2, 5, 6)
+    expected = subnet(x)
+    narrow = copy.deepcopy(subnet).to(torch.bfloat16)
+    assert [value.dtype for value in narrow.example()] == [torch.bfloat16]
+    assert narrow(x.to(torch.bfloat16)).dtype == torch.bfloat16
+    wide = copy.deepcopy(subnet).double()
+    assert torch.allclose(wide(x.double()).float(), expected, atol=1e-6)
+    assert subnet.example()[0].dtype == torch.float32, "a copy has notes of its own"
+    assert torch.equal(wide.float()(x), expected)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_files_hold_the_same_network(name: str, tmp_path: Path) -> None:
     subnet, traced, rng = last(name), cuts(name)[-1].blueprint.trace, np.random.default_rng(0)
