@@ -134,7 +134,7 @@ class _Flow:
             return "its operands come from different inputs"
         if trunk.op == "placeholder":
             return "its trunk is the network's input itself"
-        identity = [operand for operand in (a, b) if self._base(operand) is trunk]
+        identity = [operand for operand in (a, b) if trunk in (operand, self._base(operand))]
         if len(identity) == 1:
             self._bases[node] = trunk
             return identity[0]

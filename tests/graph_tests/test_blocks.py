@@ -157,6 +157,30 @@ def test_the_linear_path_stays_where_both_are_branches() -> None:
     assert torch.allclose(without(x), model.head(model.right(model.stem(x))), atol=1e-6)
 
 
+class InTurn(Host):
+    """The trunk of all but the first is the addition before: of linear branches, and of two at a time."""
+
+    def mixed(self, x: Tensor) -> Any:
+        x = x + self.left(x)
+        x = x + self.right(x)
+        return x + self.head(x).repeat(1, 2, 1, 1).relu() + self.head(x).repeat(1, 2, 1, 1).tanh() * self.bias
+
+
+def test_a_later_block_is_judged_like_the_first() -> None:
+    model = InTurn().eval()
+    blueprint = comb(model, torch.zeros(1, 3, 6, 6))
+    assert [block.name for block in blueprint.blocks] == ["model:0", "model:1", "model:3"]
+    assert [item.reason for item in blueprint.not_removable] == ["its branch has no parameters of its own"]
+    removed = dict.fromkeys(("model:0", "model:1", "model:3"), "remove")
+    hidden = blueprint.hidden(removed)
+    dims = {name: width for name, width in full(blueprint).dims.items() if name not in hidden}
+    without = cut(blueprint, select(blueprint, Candidate(dims, removed)))
+    x = torch.randn(2, 3, 6, 6)
+    stem = model.stem(x)
+    expected = model.head(stem + model.head(stem).repeat(1, 2, 1, 1).relu())
+    assert torch.allclose(without(x), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
