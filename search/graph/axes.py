@@ -358,17 +358,33 @@ class Algebra:
 
     def owners(self, axis: Axis, atom: int) -> Indices:
         """Return for each position of an axis which unit of a root atom it belongs to, or -1 where to none."""
-        units = np.full(1, -1, dtype=np.int64)
+        found = self.all_owners(axis).get(atom)
+        return np.full(self.size(axis).count, -1, dtype=np.int64) if found is None else found
+
+    def all_owners(self, axis: Axis) -> dict[int, Indices]:
+        """Return root atom -> for each position of an axis which of its units that belongs to, or -1 where to none."""
+        units: dict[int, Indices] = {}
+        length = 1
         for term in self.resolve(axis):
-            inner = self._term_owners(term, atom)
-            units = np.where(inner[None, :] >= 0, inner[None, :], units[:, None]).reshape(-1)
+            size = self.term_size(term).count
+            units = {atom: np.repeat(outer, size) for atom, outer in units.items()}
+            for atom, inner in self._term_owners(term, size).items():
+                tiled = np.tile(inner, length)
+                units[atom] = np.where(tiled >= 0, tiled, units[atom]) if atom in units else tiled
+            length *= size
         return units
 
-    def _term_owners(self, term: Term, atom: int) -> Indices:
+    def _term_owners(self, term: Term, size: int) -> dict[int, Indices]:
         if isinstance(term, int):
-            count = self._size[term].count
-            return np.arange(count, dtype=np.int64) if term == atom else np.full(count, -1, dtype=np.int64)
-        return np.concatenate([self.owners(part, atom) for part in term.parts])
+            return {term: np.arange(size, dtype=np.int64)}
+        units: dict[int, Indices] = {}
+        start = 0
+        for part in term.parts:
+            stop = start + self._count(part)
+            for atom, inner in self.all_owners(part).items():
+                units.setdefault(atom, np.full(size, -1, dtype=np.int64))[start:stop] = inner
+            start = stop
+        return units
 
     def width(self, axis: Axis, widths: Mapping[int, int]) -> Size:
         """Return the size of an axis once the root atoms in `widths` have the widths given there."""

@@ -3,8 +3,10 @@ import copy
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from search.graph import Candidate, Selection, assemble, comb, full, sample, uniform
+from search.graph.axes import Algebra, Axis
 from search.importance import score, select
 from search.surgery import Subnet, cut
 from tests.deploy_tests.networks import Tower
@@ -120,6 +122,39 @@ def test_magnitude_counts_each_element_of_every_carrier_once() -> None:
         + block.conv2.weight.detach().double().square().sum((0, 2, 3))  # type: ignore[union-attr, operator]
     )
     assert np.allclose(got, expected.numpy())
+
+
+class Dense(nn.Module):
+    """Each layer reads all that came before it."""
+
+    def __init__(self, layers: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(3 + 2 * i, 2) for i in range(layers))
+        self.head = nn.Linear(3 + 2 * layers, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = torch.cat([x, layer(x).relu()], -1)
+        out: torch.Tensor = self.head(x)
+        return out
+
+
+def test_magnitude_reads_each_axis_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def readings(layers: int) -> int:
+        blueprint = comb(Dense(layers).eval(), torch.zeros(2, 3))
+        calls, resolve = list[Axis](), Algebra.resolve
+
+        def counted(self: Algebra, axis: Axis) -> Axis:
+            calls.append(axis)
+            return resolve(self, axis)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Algebra, "resolve", counted)
+            score(blueprint)
+        return len(calls)
+
+    # An axis of n parts has n dims on it: twice the layers are four times the work, and eight times if read for each.
+    assert readings(32) < 5 * readings(16)
 
 
 def test_select_keeps_the_best_in_their_old_order() -> None:
