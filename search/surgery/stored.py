@@ -243,7 +243,10 @@ def resolve_operator(name: str) -> Callable[..., Any]:
         found = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
         if isinstance(found, torch._ops.OpOverload):
             return found
-    raise BundleError(f"A stored graph calls ATen operators and arithmetic on sizes only, but it names {name!r}.")
+    raise BundleError(
+        f"A stored graph calls ATen operators and arithmetic on sizes only, but it names {name!r}: compute that with "
+        "operators of torch, or use the network that `search.cut` returns without storing it."
+    )
 
 
 def _to_json(value: Any) -> Any:

@@ -137,6 +137,24 @@ def test_control_flow_on_data_is_refused_with_the_line(capfd: pytest.CaptureFixt
     assert set(capfd.readouterr().err.split("\n")) == {"the user's own", ""}
 
 
+def test_a_refusal_prints_nothing_and_has_one_full_stop(capfd: pytest.CaptureFixture[str]) -> None:
+    def forward(_: Any, x: torch.Tensor) -> torch.Tensor:
+        return x * 2 if x.sum() > 0 else x
+
+    with pytest.raises(ModelError) as caught:
+        trace(Forward(forward), torch.randn(1, 4))
+    assert capfd.readouterr().err == ""
+
+    class Wordy(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("One sentence.")
+
+    with pytest.raises(ModelError) as told:
+        trace(Wordy(), torch.randn(1, 4))
+    assert "One sentence (at" in str(told.value)
+    assert ".. " not in str(caught.value) + str(told.value)
+
+
 def test_what_export_cannot_follow_is_refused() -> None:
     class Outside(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -214,7 +214,7 @@ def exported(
         with _quiet():
             return _dynamic(model, *doubled), None, doubled
     except Exception as exc:
-        reason = f"the model fixes its batch: {first_line(exc).rstrip('.')}"
+        reason = f"the model fixes its batch: {first_line(exc)}"
     if _shapes(doubled) == _shapes(given):
         return _static(model, *given), reason, given
     try:
@@ -282,8 +282,8 @@ def _batch(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int | str:
 
 
 def first_line(exc: BaseException) -> str:
-    """Return what an exception says first; of torch's on a fixed batch, the sentence that says how it was fixed."""
+    """Return what an exception says first, without its full stop; of torch's on a fixed batch, how it was fixed."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith("Constraints violated"):
         return lines[1].removeprefix("- ").split(". ")[0]
-    return lines[0] if lines else type(exc).__name__
+    return lines[0].rstrip(".") if lines else type(exc).__name__
