@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .bend import Bend
 from .cells import ORIGINS, Codes
 from .keys import UnitKey
 from .law import Array
@@ -87,15 +88,17 @@ class Compiled:
 
     Attributes:
         grids: Sums of cells; the additive problem in full, for exact solvers too.
-        fixed_s: Seconds that every candidate takes.
+        fixed_s: What the units that never change add to every sum.
         fixed_code: Worst origin among the units that never change.
         interval: Factors on a prediction, low and high.
+        bend: From the sum to seconds.
     """
 
     grids: tuple[Grid, ...]
     fixed_s: float
     fixed_code: int
     interval: tuple[float, float]
+    bend: Bend = Bend()
 
     def batch(self, levels: NDArray[np.integer]) -> Array:
         """Return seconds of shape (n,) for candidates given as levels of shape (n, knobs).
@@ -107,7 +110,7 @@ class Compiled:
         total = np.full(columns.shape[1], self.fixed_s)
         for grid in self.grids:
             total += grid.seconds.ravel()[_flat(grid, columns)]
-        return total
+        return self.bend.seconds(total)
 
     def origins(self, levels: NDArray[np.integer]) -> NDArray[np.str_]:
         """Return the worst origin of each candidate, of shape (n,); arguments and errors as of `batch`."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+# Words of a family that say sizes of tensors, or what follows the operator.
+_SIZES_AND_FOLLOWERS = re.compile(r"(in|out|at)[0-9x]+|\\+.*")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,6 +39,11 @@ class UnitKey:
         """Class of the unit: the first word of its family."""
         return self.family.split(" ", 1)[0]
 
+    @property
+    def operation(self) -> str:
+        """What the unit computes, whatever the sizes of its tensors and what follows it: `conv2d k3x3 s1 p1 dense`."""
+        return _operation(self.family)
+
     def to_json(self) -> dict[str, Any]:
         """Return the key as the JSON object that journals hold."""
         return {"family": self.family, "widths": list(self.widths)}
@@ -51,3 +61,8 @@ class UnitKey:
 
 Unit = tuple[str, UnitKey]
 """A unit of one network: its name there, and its key."""
+
+
+@lru_cache(maxsize=4096)
+def _operation(family: str) -> str:
+    return " ".join(word for word in family.split() if not _SIZES_AND_FOLLOWERS.fullmatch(word))

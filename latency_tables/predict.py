@@ -1,4 +1,4 @@
-"""Predict the seconds of any network from a table: a fixed cost plus the calibrated cells of its units."""
+"""Predict the seconds of any network from a table: the bent sum of its units' cells."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .bend import Bend
 from .cells import ORIGINS, CellOrigin
 from .compiled import Compiled, Grid, Slot, merge_grids
 from .keys import UnitKey
@@ -18,6 +19,9 @@ from .validate import HeldOut, cross_validate
 
 FOLDS = 10
 
+_NORMAL_95 = 1.96
+"""Standard deviations on each side of the mean that hold 95 % of a normal distribution."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -25,7 +29,7 @@ class Estimate:
 
     Attributes:
         seconds: At the table's reference speed.
-        low: Lower end of the interval that held 90 % of the held-out networks.
+        low: Lower end of the 95 % interval: what the model leaves open, as wide as held-out networks show.
         high: Its upper end.
         origin: The worst of the network's units: "measured", "interpolated" between measured widths, or
             "extrapolated" beyond them.
@@ -47,18 +51,19 @@ class Estimate:
 class Predictor:
     """Predict networks; made by `Predictor.fit`.
 
-    A network's seconds are `fixed_s` plus the sum of its units' cells, so a search may add cells itself.
+    A network's seconds are `bend` of the sum of its units' cells; `bend` is monotone, so a search may add cells itself
+    and hold the sum against a budget that is bent back (`Bend.sums`).
 
-    The cell of a key is the mean over all timed units of that key of share x ratio x reference seconds: shares come
-    from the runtime's profile in context, the scale from un-profiled runs of the whole network against the baseline.
-    Time of nodes that belong to no unit (reorders between layouts) is spread proportionally over the units, so that
-    a network's cells sum to its own time. Between and beyond measured widths a staircase law takes over, corrected
-    by the measured neighbours (`cells.FamilyCells`). Sums are then calibrated to whole networks
-    (`calibrate.Calibration`).
+    The cell of a key is the mean over all timed units of that key of share x ratio x reference seconds, bent back:
+    shares come from the runtime's profile in context, what profiling adds to each node taken off
+    (`overhead.profiling_overhead`); the scale comes from un-profiled runs of the whole network against the baseline.
+    Time of nodes that belong to no unit (reorders between layouts) is spread proportionally over the units. Between
+    and beyond measured widths a staircase law takes over, corrected by the measured neighbours
+    (`cells.FamilyCells`). What whole networks say about cells corrects them all (`correction.Correction`).
 
     Attributes:
-        model: Cells and calibration, fitted on all networks but those of origin "holdout".
-        held_out: How well networks are predicted that were left out of both.
+        model: Cells, bend and correction, fitted on all networks but those of origin "holdout".
+        held_out: How well networks are predicted that were left out of all three.
     """
 
     model: Model
@@ -83,9 +88,9 @@ class Predictor:
         return cls(fit_model([row for row in table.rows if row.origin != "holdout"], quantum), held_out)
 
     @property
-    def fixed_s(self) -> float:
-        """Seconds that every network takes beside its units."""
-        return self.model.calibration.fixed_s
+    def bend(self) -> Bend:
+        """The curve from summed cells to seconds."""
+        return self.model.bend
 
     @property
     def margin(self) -> float:
@@ -102,40 +107,55 @@ class Predictor:
             UnknownUnitError: Units are of families that were never measured; it names all of them.
         """
         seconds, code = self.model.network(units)
-        low, high = self.held_out.interval
-        return Estimate(seconds, seconds * low, seconds * high, ORIGINS[code])
+        half = _NORMAL_95 * self.held_out.stretch * self.model.deviation(units)
+        return Estimate(seconds, seconds * float(np.exp(-half)), seconds * float(np.exp(half)), ORIGINS[code])
 
     def predict_units(self, networks: Sequence[Sequence[UnitKey]]) -> Array:
         """Return seconds of shape (len(networks),); arguments and errors as of `estimate`."""
-        cells = self.model.cells(key for units in networks for key in units)
-        return np.array([self.fixed_s + sum(sorted(cells[key][0] for key in units)) for units in networks])
+        distinct = sorted({key for units in networks for key in units})
+        summand = dict(zip(distinct, self.model.cells(distinct)[0].tolist(), strict=True))
+        sums = [sum(sorted(summand[key] for key in units)) for units in networks]
+        return self.bend.seconds(np.array(sums, dtype=np.float64))
 
-    def cell(self, key: UnitKey) -> tuple[float, CellOrigin]:
-        """Return the seconds that one unit adds to a network, and where they come from.
+    def summands(self, keys: Sequence[UnitKey]) -> Array:
+        """Return what each unit adds to the sum that `bend` turns into seconds, shape (len(keys),).
 
         Raises:
-            UnknownUnitError: Its family was never measured.
+            UnknownUnitError: A family was never measured.
         """
-        seconds, code = self.model.cells([key])[key]
-        return seconds, ORIGINS[code]
+        return self.model.cells(keys)[0]
+
+    def cell(self, key: UnitKey) -> tuple[float, CellOrigin]:
+        """Return what one unit adds to the sum, and where that comes from; see `summands`."""
+        seconds, codes = self.model.cells([key])
+        return float(seconds[0]), ORIGINS[codes[0]]
+
+    def parts(self, units: Sequence[UnitKey]) -> Array:
+        """Return the seconds of each unit inside this network, shape (len(units),): they sum to its estimate.
+
+        Raises:
+            UnknownUnitError: A family was never measured.
+        """
+        summands = self.summands(units)
+        total = float(summands.sum())
+        return summands * (float(self.bend.seconds(total)) / total) if total else summands
 
     def cells(self, family: str) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, NDArray[np.str_]]:
         """Return a family's cells on the grid of the widths that were seen.
 
         Returns:
-            Widths in of shape (n_in,), widths out of shape (n_out,), seconds and origins of shape (n_in, n_out).
+            Widths in of shape (n_in,), widths out of shape (n_out,), summands and origins of shape (n_in, n_out).
 
         Raises:
             UnknownUnitError: The family was never measured.
         """
         if family not in self.model.families:
             self.model.cells([UnitKey(family, (1, 1))])
-        cells = self.model.families[family]
-        width_in, width_out = np.meshgrid(cells.widths_in, cells.widths_out, indexing="ij")
-        factor = self.model.calibration.factor(family.split(" ", 1)[0])
-        origins = np.asarray(ORIGINS)[cells.origins(width_in, width_out)]
-        seconds = factor * cells.seconds(width_in, width_out)
-        return cells.widths_in.astype(np.int64), cells.widths_out.astype(np.int64), seconds, origins
+        own = self.model.families[family]
+        width_in, width_out = own.widths_in.astype(np.int64), own.widths_out.astype(np.int64)
+        keys = [UnitKey(family, (int(i), int(o))) for i in width_in for o in width_out]
+        seconds, codes = (found.reshape(len(width_in), len(width_out)) for found in self.model.cells(keys))
+        return width_in, width_out, seconds, np.asarray(ORIGINS)[codes]
 
     def compile(self, slots: Sequence[Slot]) -> Compiled:
         """Look up every cell that a space can reach, for predictions of many candidates at once.
@@ -144,15 +164,17 @@ class Predictor:
             UnknownUnitError: See `estimate`.
             ValueError: A knob has different numbers of levels in two slots.
         """
-        cells = self.model.cells(key for slot in slots for key in slot.keys if key is not None)
+        keys = sorted({key for slot in slots for key in slot.keys if key is not None})
+        seconds, codes = self.model.cells(keys)
+        cells = dict(zip(keys, zip(seconds.tolist(), codes.tolist(), strict=True), strict=True))
         found = [[(0.0, 0) if key is None else cells[key] for key in slot.keys] for slot in slots]
         grids = []
         for slot, values in zip(slots, found, strict=True):
-            seconds, codes = zip(*values, strict=True)
-            shaped = np.array(seconds).reshape(slot.sizes), np.array(codes, dtype=np.int8).reshape(slot.sizes)
+            summands, origins = zip(*values, strict=True)
+            shaped = np.array(summands).reshape(slot.sizes), np.array(origins, dtype=np.int8).reshape(slot.sizes)
             grids.append(Grid(slot.knobs, *shaped))
         constant = [grid for grid in grids if not grid.knobs]
-        fixed_s = self.fixed_s + sum(float(grid.seconds) for grid in constant)
+        fixed = sum(float(grid.seconds) for grid in constant)
         fixed_code = max((int(grid.codes) for grid in constant), default=0)
         varying = merge_grids([grid for grid in grids if grid.knobs])
-        return Compiled(tuple(varying), fixed_s, fixed_code, self.held_out.interval)
+        return Compiled(tuple(varying), fixed, fixed_code, self.held_out.interval, self.bend)

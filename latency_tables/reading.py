@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from hwprofiles import Interval, Measurement, probe
+from hwprofiles import Interval, Measurement, median, probe
 
 from .errors import CorruptTableError, ForeignTableError
 from .record import BASELINE, SUBNET, Header, Record
@@ -118,11 +118,15 @@ def _row(record: Record, measurement: Measurement, reference: Interval) -> Netwo
         ratio=ratio,
         seconds=_scaled(ratio, reference.median),
         window_ratios=() if is_baseline else measurement.ratios(SUBNET),
-        units=tuple(UnitRow(name, key, shares.units.get(name)) for name, (key, _) in record.units.items()),
+        units=tuple(
+            UnitRow(name, key, shares.units.get(name), shares.seconds.get(name), shares.operators.get(name, ()))
+            for name, (key, _) in record.units.items()
+        ),
         hit_rate=shares.hit_rate,
         loose=shares.loose,
         judgement=tuple(measurement.judgement),
         date=record.date,
+        raw_s=median(measurement.windows[BASELINE if is_baseline else SUBNET]),
     )
 
 

@@ -18,11 +18,15 @@ class Shares:
     Attributes:
         units: Unit name -> share of the network's time; the shares sum to 1. A unit that no node of the runtime
             belongs to is absent: its time is unknown, not zero. Empty where the runtime gives no times at all.
+        seconds: Unit name -> profiled seconds of its nodes; absent as in `units`.
+        operators: Unit name -> the runtime's operators of its nodes, in order; absent as in `units`.
         hit_rate: Share of the units that some node belongs to.
         loose: Share of the profiled time in nodes that belong to no unit, such as layout reorders.
     """
 
     units: Mapping[str, float]
+    seconds: Mapping[str, float]
+    operators: Mapping[str, tuple[str, ...]]
     hit_rate: float
     loose: float
 
@@ -40,6 +44,7 @@ def attribute(units: UnitNodes, nodes: Sequence[NodeTime]) -> Shares:
     """
     owner = {value: name for name, (_, values) in units.items() for value in values}
     own: dict[str, float] = {}
+    operators: dict[str, tuple[str, ...]] = {}
     loose = 0.0
     for node in nodes:
         name = owner.get(node.name)
@@ -47,8 +52,10 @@ def attribute(units: UnitNodes, nodes: Sequence[NodeTime]) -> Shares:
             loose += node.seconds
         else:
             own[name] = own.get(name, 0.0) + node.seconds
+            operators[name] = (*operators.get(name, ()), node.operator)
     total = math.fsum(own.values())
     hit_rate = len(own) / len(units) if units else 0.0
     if total <= 0:
-        return Shares({}, hit_rate, 1.0 if loose > 0 else 0.0)
-    return Shares({name: seconds / total for name, seconds in own.items()}, hit_rate, loose / (loose + total))
+        return Shares({}, {}, operators, hit_rate, 1.0 if loose > 0 else 0.0)
+    shares = {name: seconds / total for name, seconds in own.items()}
+    return Shares(shares, own, operators, hit_rate, loose / (loose + total))

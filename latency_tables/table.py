@@ -26,11 +26,15 @@ class UnitRow:
         name: Its name in that network.
         key: What it computes.
         share: Its share of the network's time; None where the runtime's profile does not say.
+        profiled_s: Seconds of its nodes in the profile, which are longer than real ones; None as for `share`.
+        operators: The runtime's operators that it became, in order; empty where the profile does not say.
     """
 
     name: str
     key: UnitKey
     share: float | None
+    profiled_s: float | None = None
+    operators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class NetworkRow:
         loose: Share of its profiled time that belongs to no unit.
         judgement: Why the timing calls itself unstable; empty where it does not.
         date: ISO 8601 date in UTC.
+        raw_s: Median seconds of its windows as the machine ran then; None where that was not kept.
     """
 
     job: str
@@ -60,6 +65,7 @@ class NetworkRow:
     loose: float
     judgement: tuple[str, ...]
     date: str
+    raw_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ MIN_NETWORKS = 3
 """Networks beside the baseline below which nothing can be said about unseen ones."""
 
 MARGIN_LEVEL = 0.9
+
+MIN_STRETCHED = 20
+"""Held-out networks from which a standard deviation is taken: fewer leave it open by more than a sixth."""
+
 INTERVAL_LEVELS = (0.05, 0.95)
 
 _HALF_WINDOWS = 2
@@ -36,6 +40,8 @@ class HeldOut:
         unpredicted: Networks with a unit whose family no other network has; they are in no figure.
         kendall_tau_ceiling: The rank correlation that a perfect prediction would reach, given how well the
             measurements repeat (see `tau_ceiling`); None where too few windows say so.
+        deviations: Logarithm of measured over predicted, in standard deviations of what the model said it would be,
+            the noise of one timing included; empty where the model said nothing.
     """
 
     jobs: tuple[str, ...]
@@ -43,6 +49,7 @@ class HeldOut:
     predicted_s: tuple[float, ...]
     unpredicted: tuple[str, ...] = ()
     kendall_tau_ceiling: float | None = None
+    deviations: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.jobs) == len(self.measured_s) == len(self.predicted_s) or not self.jobs:
@@ -86,6 +93,16 @@ class HeldOut:
         return _tau(np.asarray(self.predicted_s), np.asarray(self.measured_s))
 
     @property
+    def stretch(self) -> float:
+        """Factor on the model's standard deviations that makes them those of the held-out networks.
+
+        The root mean square of `deviations`; 1 where fewer than `MIN_STRETCHED` networks say it.
+        """
+        if len(self.deviations) < MIN_STRETCHED:
+            return 1.0
+        return float(np.sqrt(np.mean(np.square(self.deviations))))
+
+    @property
     def margin(self) -> float:
         """Fraction to stay below a budget: the 90 % upper quantile of measured over predicted, minus 1, at least 0."""
         return max(0.0, self.quantile(MARGIN_LEVEL) - 1)
@@ -126,6 +143,7 @@ class HeldOut:
             tuple(self.predicted_s[i] for i in picked),
             self.unpredicted,
             self.kendall_tau_ceiling,
+            tuple(self.deviations[i] for i in picked) if self.deviations else (),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -170,24 +188,27 @@ def cross_validate(table: LatencyTable, *, quantum: int, folds: int, rng: np.ran
 
 
 def _score(splits: Sequence[tuple[list[NetworkRow], list[NetworkRow]]], quantum: int, ceiling: float | None) -> HeldOut:
-    scored: list[tuple[str, float, float]] = []
+    scored: list[tuple[str, float, float, float]] = []
     unpredicted: list[str] = []
     for seen, unseen in splits:
         model = fit_model(seen, quantum)
         for row in unseen:
+            keys = [unit.key for unit in row.units]
             try:
-                predicted, _ = model.network([unit.key for unit in row.units])
+                predicted, _ = model.network(keys)
             except UnknownUnitError:
                 unpredicted.append(row.job)
             else:
-                scored.append((row.job, row.seconds.median, predicted))
+                deviation = math.log(row.seconds.median / predicted)
+                spread = model.deviation(keys)
+                scored.append((row.job, row.seconds.median, predicted, deviation / spread if spread else 0.0))
     if not scored:
         raise SparseTableError(
             "Every network of the table has a unit whose family no other network has, so nothing can be said about "
             "unseen networks: build more networks of one kind."
         )
-    jobs, measured, predicted_s = zip(*sorted(scored), strict=True)
-    return HeldOut(jobs, measured, predicted_s, tuple(sorted(unpredicted)), ceiling)
+    jobs, measured, predicted_s, deviations = zip(*sorted(scored), strict=True)
+    return HeldOut(jobs, measured, predicted_s, tuple(sorted(unpredicted)), ceiling, deviations)
 
 
 def tau_ceiling(windows: Sequence[Sequence[float]]) -> float | None:

@@ -1,0 +1,89 @@
+"""Bend the sum of a network's cells to its measured time: large networks leave less of the cache to each layer.
+
+Timings of 50 x different length differ by more than a factor between the sum of their cells and their time: a layer
+is slower in a large network than in a small one. The bend is a monotone curve of the sum alone, so cells stay additive
+for exact solvers: a budget on the time is a budget on the sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .law import Array
+
+# Ridge towards a straight line of slope one, against one network's squared logarithmic error each.
+_SLOPE_RIDGE = 1e-2
+_CURVE_RIDGE = 1e-1
+
+# Slope of the curve, on logarithms, below which no data may bend it: it must stay monotone with room to spare.
+_LEAST_SLOPE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Bend:
+    """A monotone curve, `log seconds = log sum + offset + (slope - 1) v + curve v^2` with `v = log sum - centre`.
+
+    Beyond the sums that it was fitted to it goes on straight (on logarithms).
+
+    Attributes:
+        centre: Mean logarithm of the sums.
+        offset: At the centre.
+        slope: At the centre.
+        curve: Half of the change of the slope.
+        low: Least `v` that it was fitted to.
+        high: Largest.
+    """
+
+    centre: float = 0.0
+    offset: float = 0.0
+    slope: float = 1.0
+    curve: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+
+    def __post_init__(self) -> None:
+        steepest = min(self.slope + 2 * self.curve * end for end in (self.low, self.high))
+        if not self.low <= self.high or steepest <= 0:
+            raise ValueError(f"A bend must rise from `low` to `high`, but got {self}.")
+
+    @classmethod
+    def fit(cls, sums: Array, seconds: Array) -> Bend:
+        """Fit to networks by least squares on logarithms, with a ridge towards the straight line.
+
+        Args:
+            sums: Summed cells, shape (n,), above zero; n at least 1.
+            seconds: Measured, shape (n,), above zero.
+        """
+        centre = float(np.mean(np.log(sums)))
+        v, wanted = np.log(sums) - centre, np.log(seconds) - np.log(sums)
+        features = np.stack([np.ones_like(v), v, v * v], axis=1)
+        ridge = np.diag([0.0, _SLOPE_RIDGE, _CURVE_RIDGE])
+        offset, extra, curve = np.linalg.solve(features.T @ features + ridge, features.T @ wanted)
+        slope = max(1.0 + float(extra), _LEAST_SLOPE)
+        low, high = float(v.min()), float(v.max())
+        # The curve gives way where it would make an end too flat.
+        for end in (low, high):
+            if curve * end < 0:
+                curve = np.sign(curve) * min(abs(curve), (slope - _LEAST_SLOPE) / (2 * abs(end)))
+        return cls(centre, float(offset), slope, float(curve), low, high)
+
+    def seconds(self, sums: ArrayLike) -> Array:
+        """Return seconds of shape (...) for summed cells of shape (...); zero for zero."""
+        with np.errstate(divide="ignore"):
+            v = np.log(np.asarray(sums, dtype=np.float64)) - self.centre
+        inside = np.clip(v, self.low, self.high)
+        bent = self.offset + self.slope * inside + self.curve * inside**2
+        return np.asarray(np.exp(self.centre + bent + (self.slope + 2 * self.curve * inside) * (v - inside)))
+
+    def sums(self, seconds: ArrayLike) -> Array:
+        """Return what `seconds` turns into these seconds, of the same shape; zero for zero."""
+        with np.errstate(divide="ignore"):
+            y = np.log(np.asarray(seconds, dtype=np.float64)) - self.centre - self.offset
+        ends = [self.slope * end + self.curve * end**2 for end in (self.low, self.high)]
+        inside = np.clip(y, *ends)
+        # The stable form of the root of curve v^2 + slope v - y; also right for a curve of zero.
+        v = 2 * inside / (self.slope + np.sqrt(np.maximum(self.slope**2 + 4 * self.curve * inside, 0.0)))
+        return np.asarray(np.exp(self.centre + v + (y - inside) / (self.slope + 2 * self.curve * v)))
