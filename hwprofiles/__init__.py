@@ -3,6 +3,7 @@
 from .conditions import Counters, conditions_between, read_counters
 from .errors import ArtefactError, LatheError, RuntimeUnavailableError, UnstableError
 from .measurement import Difference, Measurement
+from .pinning import pinned
 from .probe import probe
 from .profile import HardwareProfile
 from .protocol import PROTOCOLS, TimingProtocol, verify_protocol
@@ -28,14 +29,19 @@ from .stats import (
     bimodal_gap,
     coverage,
     drift,
+    drift_error,
+    group_inflation,
     interval_ranks,
     median,
     median_interval,
+    outliers,
     percentile_samples,
+    ratio_interval,
     upper_percentile,
+    variance_inflation,
 )
 from .target import PRECISION_NAMES, RUNTIME_NAMES, Target
-from .timing import compare, compare_on
+from .timing import compare, compare_files, compare_on
 from .units import Quantity, format_interval, format_percent, format_seconds, parse_quantity
 
 __all__ = [
@@ -69,22 +75,29 @@ __all__ = [
     "available_targets",
     "bimodal_gap",
     "compare",
+    "compare_files",
     "compare_on",
     "conditions_between",
     "coverage",
     "drift",
+    "drift_error",
     "format_interval",
     "format_percent",
     "format_seconds",
     "get_runtime",
+    "group_inflation",
     "interval_ranks",
     "median",
     "median_interval",
+    "outliers",
     "parse_quantity",
     "percentile_samples",
+    "pinned",
     "probe",
+    "ratio_interval",
     "read_counters",
     "unavailable",
     "upper_percentile",
+    "variance_inflation",
     "verify_protocol",
 ]

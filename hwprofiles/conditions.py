@@ -1,4 +1,4 @@
-"""What else went on in the machine while something was timed: steal, pressure, switches, load."""
+"""What else went on in the machine while something was timed: steal, pressure, switches, load, throttling."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Counters:
         pressure_s: Time in which some task waited for a CPU.
         involuntary_switches: How often this process was taken off a CPU while it wanted to go on.
         load_1min: Load average.
+        throttles: How often any core was slowed because of heat, since boot; virtual machines rarely show it.
+        frequency_hz: Highest clock of any core now.
     """
 
     at_s: float | None = None
@@ -33,14 +35,21 @@ class Counters:
     pressure_s: float | None = None
     involuntary_switches: int | None = None
     load_1min: float | None = None
+    throttles: int | None = None
+    frequency_hz: float | None = None
 
 
-def read_counters(proc: Path = Path("/proc"), clock: Callable[[], float] = time.monotonic) -> Counters:
+def read_counters(
+    proc: Path = Path("/proc"),
+    clock: Callable[[], float] = time.monotonic,
+    cpus: Path = Path("/sys/devices/system/cpu"),
+) -> Counters:
     """Read the counters of this moment.
 
     Args:
         proc: Where the kernel's process file system is mounted.
         clock: Steady clock in seconds.
+        cpus: Where the kernel shows the cores.
     """
     wanted, stolen = _ticks(_text(proc / "stat"))
     pressure = _PRESSURE_TOTAL.search(_text(proc / "pressure" / "cpu"))
@@ -52,6 +61,8 @@ def read_counters(proc: Path = Path("/proc"), clock: Callable[[], float] = time.
         pressure_s=int(pressure[1]) / 1e6 if pressure else None,
         involuntary_switches=_involuntary_switches(),
         load_1min=float(load[0]) if load else None,
+        throttles=_sum(_numbers(cpus, "thermal_throttle/core_throttle_count")),
+        frequency_hz=max((1e3 * kilohertz for kilohertz in _numbers(cpus, "cpufreq/scaling_cur_freq")), default=None),
     )
 
 
@@ -61,7 +72,8 @@ def conditions_between(before: Counters, after: Counters) -> dict[str, float | N
     Returns:
         ``wall_s`` seconds between the moments; ``steal``, fraction of the wanted CPU time that was stolen
         (None also for fewer than `MIN_WANTED_TICKS`); ``pressure``, fraction of the time in which some task waited
-        for a CPU; ``involuntary_switches``, a count; ``load_1min`` at the end.
+        for a CPU; ``involuntary_switches``, a count; ``load_1min`` at the end; ``throttles``, a count;
+        ``frequency_change`` of the fastest core, as a fraction.
     """
     wall_s = _difference(before.at_s, after.at_s)
     wanted = _difference(before.wanted_ticks, after.wanted_ticks)
@@ -72,6 +84,8 @@ def conditions_between(before: Counters, after: Counters) -> dict[str, float | N
         "pressure": _fraction(_difference(before.pressure_s, after.pressure_s), wall_s),
         "involuntary_switches": _difference(before.involuntary_switches, after.involuntary_switches),
         "load_1min": after.load_1min,
+        "throttles": _difference(before.throttles, after.throttles),
+        "frequency_change": _change(before.frequency_hz, after.frequency_hz),
     }
 
 
@@ -80,6 +94,19 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="ascii", errors="replace")
     except OSError:
         return ""
+
+
+def _numbers(cpus: Path, name: str) -> list[int]:
+    texts = (_text(path).strip() for path in sorted(cpus.glob(f"cpu[0-9]*/{name}")))
+    return [int(text) for text in texts if text.isdecimal()]
+
+
+def _sum(numbers: list[int]) -> int | None:
+    return sum(numbers) if numbers else None
+
+
+def _change(before: float | None, after: float | None) -> float | None:
+    return None if not before or after is None else after / before - 1
 
 
 def _ticks(stat: str) -> tuple[int | None, int | None]:

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .stats import MIN_SAMPLES, bimodal_gap, drift, interval_ranks, median_interval
+from .stats import (
+    MIN_SAMPLES,
+    bimodal_gap,
+    drift,
+    drift_error,
+    interval_ranks,
+    median_interval,
+    outliers,
+    variance_inflation,
+)
 from .units import format_percent
 
 # Widest interval, low to high, as a fraction of the median. Raw seconds wander by 9 % (CV) on shared machines.
@@ -19,8 +28,17 @@ SECONDS_WIDTH = 0.30
 RATIO_GAP = 0.05
 SECONDS_GAP = 0.20
 
-# Later half of the raw windows against the earlier one.
+# Later half of the windows against the earlier one. Only a drift beyond DRIFT_ERRORS of its own standard errors
+# counts: halves of a few noisy windows differ by chance.
+RATIO_DRIFT = 0.05
 SECONDS_DRIFT = 0.20
+DRIFT_ERRORS = 3.0
+
+# Share of the windows that may lie far outside the quartiles; the median bears more, but something is wrong then.
+OUTLIERS = 0.20
+
+# Change of the clock of the fastest core, where the system shows it.
+FREQUENCY_CHANGE = 0.10
 
 # Fraction of the wanted CPU time that the hypervisor gave to others; above it, ratios suffer too.
 STEAL = 0.20
@@ -36,18 +54,15 @@ Conditions = Mapping[str, float | None]
 
 def judge_ratios(windows: Sequence[float], confidence: float, conditions: Conditions) -> tuple[str, ...]:
     """Return why ratio windows are not to be trusted, one sentence for each threshold that was crossed."""
-    reasons = _shape(windows, confidence, "ratio", RATIO_WIDTH, RATIO_GAP)
-    return (*reasons, *_above("CPU steal", conditions.get("steal"), STEAL))
+    reasons = _shape(windows, confidence, "ratio", RATIO_WIDTH, RATIO_GAP, variance_inflation(windows))
+    drifted = _drifted(windows, RATIO_DRIFT, "ratio to the canary") if abs(drift_error(windows)) > DRIFT_ERRORS else ()
+    return (*reasons, *drifted, *_above("CPU steal", conditions.get("steal"), STEAL))
 
 
 def judge_raw(windows: Sequence[float], confidence: float, conditions: Conditions) -> tuple[str, ...]:
     """Return why raw windows of seconds are not to be trusted, one sentence for each threshold that was crossed."""
     reasons = list(_shape(windows, confidence, "seconds", SECONDS_WIDTH, SECONDS_GAP))
-    if len(windows) >= MIN_SAMPLES and abs(drift(windows)) > SECONDS_DRIFT:
-        reasons.append(
-            f"Drift must be at most {format_percent(SECONDS_DRIFT, 0)}, but the later half of the windows differs by "
-            f"{format_percent(drift(windows))} from the earlier one; wait for the machine to settle."
-        )
+    reasons += _drifted(windows, SECONDS_DRIFT, "seconds")
     reasons += _above("CPU steal", conditions.get("steal"), STEAL)
     reasons += _above("CPU pressure", conditions.get("pressure"), PRESSURE)
     switches, wall_s = conditions.get("involuntary_switches"), conditions.get("wall_s")
@@ -56,11 +71,37 @@ def judge_raw(windows: Sequence[float], confidence: float, conditions: Condition
             f"Involuntary context switches must stay below {SWITCHES_PER_S:.0f} a second, but there were "
             f"{switches / wall_s:.0f}; stop what else runs."
         )
+    return (*reasons, *_throttled(conditions))
+
+
+def _throttled(conditions: Conditions) -> tuple[str, ...]:
+    reasons = []
+    if throttles := conditions.get("throttles"):
+        reasons.append(
+            f"No core may be throttled while it is timed, but that happened {throttles:.0f} times; cool the machine."
+        )
+    change = conditions.get("frequency_change")
+    if change is not None and abs(change) > FREQUENCY_CHANGE:
+        reasons.append(
+            f"The CPU's clock must stay within {format_percent(FREQUENCY_CHANGE, 0)}, but it changed by "
+            f"{format_percent(change)}; fix the frequency or wait until it has settled."
+        )
     return tuple(reasons)
 
 
-def _shape(windows: Sequence[float], confidence: float, what: str, width: float, gap: float) -> tuple[str, ...]:
-    interval = median_interval(windows, confidence)
+def _drifted(windows: Sequence[float], limit: float, what: str) -> tuple[str, ...]:
+    if len(windows) < MIN_SAMPLES or abs(drift(windows)) <= limit:
+        return ()
+    return (
+        f"Drift of the {what} must be at most {format_percent(limit, 0)}, but the later half of the windows differs by "
+        f"{format_percent(drift(windows))} from the earlier one; wait for the machine to settle.",
+    )
+
+
+def _shape(
+    windows: Sequence[float], confidence: float, what: str, width: float, gap: float, inflation: float = 1.0
+) -> tuple[str, ...]:
+    interval = median_interval(windows, confidence, inflation)
     if interval is None:
         return (_too_few(len(windows), confidence),)
     reasons = []
@@ -75,6 +116,11 @@ def _shape(windows: Sequence[float], confidence: float, what: str, width: float,
             f"{format_percent(bimodal_gap(windows))} of the median (limit {format_percent(gap, 0)}); look for what "
             "switches between two states."
         )
+    if outliers(windows) > OUTLIERS * len(windows):
+        reasons.append(
+            f"At most {format_percent(OUTLIERS, 0)} of the windows may be outliers, but {outliers(windows)} of "
+            f"{len(windows)} windows of the {what} are; stop what else runs."
+        )
     return tuple(reasons)
 
 
@@ -82,7 +128,9 @@ def _too_few(n: int, confidence: float) -> str:
     needed = MIN_SAMPLES
     while interval_ranks(needed, confidence) is None:
         needed += 1
-    return f"An interval needs at least {needed} windows, but there are {n}; allow more windows."
+    if n < needed:
+        return f"An interval needs at least {needed} windows, but there are {n}; allow more windows."
+    return f"Each of the {n} windows resembles its neighbours, so that they are too few for an interval; time longer."
 
 
 def _above(what: str, value: float | None, limit: float) -> tuple[str, ...]:

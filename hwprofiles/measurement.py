@@ -1,6 +1,6 @@
 """What a comparison measured: raw windows and conditions are stored, statistics are computed.
 
-Format history of the measurement: 1 (2026-11): first.
+Format history of the measurement: 1 (2026-11): first; 2 (2026-11): single runs (`runs_s`), none in format 1.
 """
 
 from __future__ import annotations
@@ -14,9 +14,30 @@ from typing import Any, Literal
 from .errors import UnstableError
 from .judgement import judge_ratios, judge_raw
 from .protocol import TimingProtocol
-from .stats import Interval, median_interval
+from .stats import (
+    Interval,
+    group_inflation,
+    median_interval,
+    percentile_samples,
+    ratio_interval,
+    upper_percentile,
+    variance_inflation,
+)
 
-MEASUREMENT_FORMAT = 1
+MEASUREMENT_FORMAT = 2
+
+# Fields that a later format added, with what a file of an earlier one means.
+_ADDED: Mapping[str, Any] = {"runs_s": {}}
+
+# `difference` speaks of at least this much, as a fraction: less is not worth an answer, and two copies of one file may
+# differ by some of it for real, by where in memory they lie.
+LEAST_DIFFERENCE = 0.01
+
+# "no difference" is said only where one of this size, as a fraction, is excluded; else the answer is "unstable".
+EXCLUDED_DIFFERENCE = 0.03
+
+# Confidence of the interval that `difference` looks at.
+DIFFERENCE_CONFIDENCE = 0.99
 
 # Differences of readings of a clock are exact to no more than this; it matters where nothing else is noisy.
 _ROUNDING = 1e-9
@@ -39,6 +60,8 @@ class Measurement:
         versions: Library -> version.
         date: ISO 8601 in UTC, or None where unknown.
         notes: Sentences about what happened on the way, such as discarded windows.
+        runs_s: Contestant -> seconds of each single run, in order and equally many in each window; empty where the
+            protocol did not ask for them or runs are too short to be timed one by one.
     """
 
     canary: str
@@ -51,6 +74,7 @@ class Measurement:
     versions: Mapping[str, str] = field(default_factory=dict)
     date: str | None = None
     notes: tuple[str, ...] = ()
+    runs_s: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         windows = {name: tuple(float(value) for value in values) for name, values in self.windows.items()}
@@ -63,10 +87,23 @@ class Measurement:
             if not all(math.isfinite(value) and value > 0 for value in values):
                 raise ValueError(f"Seconds must be finite and above 0, but contestant {name!r} has {values}.")
         object.__setattr__(self, "windows", MappingProxyType(windows))
+        object.__setattr__(self, "runs_s", MappingProxyType(self._checked_runs()))
         object.__setattr__(self, "starts_s", tuple(float(value) for value in self.starts_s))
         object.__setattr__(self, "notes", tuple(self.notes))
         for mapping in ("runs_per_turn", "conditions", "versions"):
             object.__setattr__(self, mapping, MappingProxyType(dict(getattr(self, mapping))))
+
+    def _checked_runs(self) -> dict[str, tuple[float, ...]]:
+        runs = {name: tuple(float(value) for value in values) for name, values in self.runs_s.items()}
+        for name, values in runs.items():
+            if name not in self.windows or (values and (not self.starts_s or len(values) % len(self.starts_s))):
+                raise ValueError(
+                    f"Single runs belong to a contestant and are equally many in each of the {len(self.starts_s)} "
+                    f"windows, but there are {len(values)} of {name!r}."
+                )
+            if not all(math.isfinite(value) and value >= 0 for value in values):
+                raise ValueError(f"Seconds of single runs must be finite and not negative, but {name!r} has others.")
+        return runs
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,8 +124,42 @@ class Measurement:
         return median_interval(self._of(name), self.protocol.confidence)
 
     def ratio(self, name: str) -> Interval | None:
-        """Return the median of the paired ratios to the canary over windows; None for too few windows."""
-        return median_interval(self.ratios(name), self.protocol.confidence)
+        """Return the median of the paired ratios to the canary over windows; None for too few windows.
+
+        Windows that resemble their neighbours widen the interval (see `variance_inflation`).
+        """
+        ratios = self.ratios(name)
+        return median_interval(ratios, self.protocol.confidence, variance_inflation(ratios))
+
+    def compared(self, name: str) -> Interval | None:
+        """Return the 99 % interval of the paired ratio that `difference` looks at; None for too few windows."""
+        ratios = self.ratios(name)
+        return ratio_interval(ratios, DIFFERENCE_CONFIDENCE, variance_inflation(ratios))
+
+    def upper_seconds(self, name: str, percentile: float) -> float | None:
+        """Return an upper confidence bound of a percentile of single runs' seconds; None for too few runs.
+
+        Disturbed runs come in clusters: runs count for fewer where windows differ in how many are slow. The bound is
+        for the time that was sampled; it knows nothing of a disturbance that comes once an hour.
+
+        Args:
+            name: Of the contestant.
+            percentile: Such as 0.99.
+        """
+        return upper_percentile(
+            self.runs_s.get(name, ()), percentile, self.protocol.confidence, self._inflation(name, percentile)
+        )
+
+    def missing_runs(self, name: str, percentile: float) -> int:
+        """Return about how many more single runs `upper_seconds` needs; 0 where there are enough."""
+        needed = percentile_samples(percentile, self.protocol.confidence) * self._inflation(name, percentile)
+        return max(0, math.ceil(needed) - len(self.runs_s.get(name, ())))
+
+    def _inflation(self, name: str, percentile: float) -> float:
+        self._of(name)
+        runs = self.runs_s.get(name, ())
+        each = len(runs) // max(1, self.n_windows)
+        return group_inflation([runs[i : i + each] for i in range(0, len(runs), max(1, each))], percentile)
 
     def stable_seconds(self, name: str) -> Interval:
         """Return `seconds` of a contestant.
@@ -128,14 +199,34 @@ class Measurement:
         """Whether the comparison found nothing against itself."""
         return not self.judgement
 
-    def difference(self, name: str) -> Difference:
-        """Return what the comparison says about a contestant against the canary."""
-        interval = self.ratio(name)
+    def difference(
+        self, name: str, least: float = LEAST_DIFFERENCE, excluded: float = EXCLUDED_DIFFERENCE
+    ) -> Difference:
+        """Return what the comparison says about a contestant against the canary, at the 1 % level.
+
+        The 99 % interval of the paired ratio decides. It must lie wholly beyond ``1 -/+ least`` for "faster" or
+        "slower", and wholly inside ``1 -/+ excluded`` for "no difference": not having seen one is not enough. What
+        allows neither is "unstable", as is a comparison that found something against itself.
+
+        Args:
+            name: Of the contestant.
+            least: Smallest difference that is called one, as a fraction.
+            excluded: Size of the difference that "no difference" rules out, as a fraction, at least `least`.
+
+        Raises:
+            ValueError: There is no such contestant, or `least` and `excluded` are not in order.
+        """
+        if not 0 <= least <= excluded:
+            raise ValueError(f"`0 <= least <= excluded` must hold, but got {least}, {excluded}.")
+        interval = self.compared(name)
         if interval is None or self.judge_ratio(name):
             return "unstable"
-        if interval.high < 1 - _ROUNDING:
+        if interval.high < 1 - least - _ROUNDING:
             return "faster"
-        return "slower" if interval.low > 1 + _ROUNDING else "no difference"
+        if interval.low > 1 + least + _ROUNDING:
+            return "slower"
+        within = 1 - excluded - _ROUNDING <= interval.low and interval.high <= 1 + excluded + _ROUNDING
+        return "no difference" if within else "unstable"
 
     def to_json(self) -> dict[str, Any]:
         """Return the measurement as the JSON object that files hold; nothing is lost."""
@@ -151,6 +242,7 @@ class Measurement:
             "versions": dict(self.versions),
             "date": self.date,
             "notes": list(self.notes),
+            "runs_s": {name: list(values) for name, values in self.runs_s.items()},
         }
 
     @classmethod
@@ -160,14 +252,17 @@ class Measurement:
         Raises:
             ValueError: The format is not one that this version reads, or a value is not legal.
         """
-        if data.get("format") != MEASUREMENT_FORMAT:
+        version = data.get("format")
+        if version not in (1, MEASUREMENT_FORMAT):
             raise ValueError(
-                f"This version reads format {MEASUREMENT_FORMAT} of a measurement, but got {data.get('format')!r}."
+                f"This version reads the formats 1 to {MEASUREMENT_FORMAT} of a measurement, but got {version!r}."
             )
         values = {name: value for name, value in data.items() if name != "format"}
-        odd = sorted(set(values) ^ {field.name for field in fields(cls)})
+        known = {field.name for field in fields(cls)} - (set(_ADDED) if version == 1 else set())
+        odd = sorted(set(values) ^ known)
         if odd:
-            raise ValueError(f"A measurement of format {MEASUREMENT_FORMAT} has fields missing or unknown: {odd}.")
+            raise ValueError(f"A measurement of format {version} has fields missing or unknown: {odd}.")
+        values = {**_ADDED, **values}
         return cls(**{**values, "protocol": TimingProtocol.from_json(data["protocol"])})
 
     def _of(self, name: str) -> tuple[float, ...]:

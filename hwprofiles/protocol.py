@@ -35,6 +35,10 @@ class TimingProtocol:
         confidence: Of the intervals.
         turn_quantile: Quantile of the turns that is a window's value, inside [0, 1]. One below the median sees less
             of other processes on the same core, and less of what latency really is there.
+        reload: Whether files are loaded anew before each window (`compare_files` only), so that where they lie in
+            memory is drawn again, too.
+        keep_runs: Whether the seconds of single runs are kept, for percentiles.
+        watch_s: Time for which the cores are watched before the quietest is chosen to run on.
     """
 
     runs_per_turn: int = 3
@@ -48,6 +52,9 @@ class TimingProtocol:
     warmup_s: float = 0.05
     confidence: float = 0.95
     turn_quantile: float = 0.5
+    reload: bool = False
+    keep_runs: bool = False
+    watch_s: float = 0.05
 
     def __post_init__(self) -> None:
         for field in ("runs_per_turn", "turns_per_window", "min_windows"):
@@ -56,7 +63,7 @@ class TimingProtocol:
         for field in ("turn_s", "relative_half_width", "time_limit_s"):
             if not getattr(self, field) > 0:
                 raise ValueError(f"`{field}` must be above 0, but got {getattr(self, field)!r}.")
-        for field in ("min_spread_s", "warmup_s"):
+        for field in ("min_spread_s", "warmup_s", "watch_s"):
             if not getattr(self, field) >= 0:
                 raise ValueError(f"`{field}` must not be negative, but got {getattr(self, field)!r}.")
         if not self.min_windows <= self.max_windows:
@@ -88,15 +95,39 @@ class TimingProtocol:
         return cls(**data)
 
 
-# Name -> protocol. "verify" is for budgets in percent; "verify_seconds" for budgets in seconds, whose windows are
-# spread so that one good or bad phase of the machine does not decide.
+# Name -> protocol.
+# "table": a relative standard error of the ratio of about 1 % in a second for networks of 5 ms. With 8 windows, the
+# interval's half-width is about three standard errors, hence 2.5 %.
+# "difference": whether two files differ (`Measurement.difference`). A turn is a single run where that is long enough:
+# the median over turns then sheds most disturbed runs. Its half-width is at 95 %; the interval that
+# decides is at 99 %, a third wider, and has to fit between 1 % and 3 %.
+# "verify" is for budgets in percent; "verify_seconds" for budgets in seconds, whose windows are spread so that one
+# good or bad phase of the machine does not decide.
 PROTOCOLS: dict[str, TimingProtocol] = {
-    "table": TimingProtocol(relative_half_width=0.015, time_limit_s=2.5),
+    "table": TimingProtocol(turns_per_window=3, relative_half_width=0.025, time_limit_s=2.0, warmup_s=0.03),
+    "difference": TimingProtocol(
+        runs_per_turn=1,
+        turns_per_window=21,
+        min_windows=20,
+        max_windows=80,
+        relative_half_width=0.005,
+        time_limit_s=14.0,
+        reload=True,
+        keep_runs=True,
+        watch_s=0.3,
+    ),
     "finalist": TimingProtocol(
         turns_per_window=9, min_windows=15, max_windows=80, relative_half_width=0.005, time_limit_s=8.0, warmup_s=0.2
     ),
     "verify": TimingProtocol(
-        turns_per_window=9, min_windows=20, max_windows=150, relative_half_width=0.003, time_limit_s=15.0, warmup_s=0.5
+        turns_per_window=9,
+        min_windows=20,
+        max_windows=150,
+        relative_half_width=0.003,
+        time_limit_s=15.0,
+        warmup_s=0.5,
+        keep_runs=True,
+        watch_s=0.3,
     ),
     "verify_seconds": TimingProtocol(
         turns_per_window=9,
@@ -106,6 +137,8 @@ PROTOCOLS: dict[str, TimingProtocol] = {
         time_limit_s=40.0,
         min_spread_s=31.0,
         warmup_s=0.5,
+        keep_runs=True,
+        watch_s=0.3,
     ),
 }
 

@@ -56,6 +56,11 @@ class Session(ABC):
     """A file loaded on a target, with fixed random inputs bound once."""
 
     @property
+    def threads(self) -> int | None:
+        """How many threads of this machine a run uses; None where that is unknown or no real core works."""
+        return None
+
+    @property
     @abstractmethod
     def input_specs(self) -> tuple[InputSpec, ...]:
         """The file's inputs, in order."""

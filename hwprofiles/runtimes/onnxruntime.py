@@ -109,6 +109,10 @@ class _OnnxSession(Session):
         self._bound = _bind(self._session, self._inputs, self._output_names)
 
     @property
+    def threads(self) -> int:
+        return self._threads
+
+    @property
     def input_specs(self) -> tuple[InputSpec, ...]:
         return self._specs
 
