@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -227,6 +227,21 @@ class Measurement:
             return "slower"
         within = 1 - excluded - _ROUNDING <= interval.low and interval.high <= 1 + excluded + _ROUNDING
         return "no difference" if within else "unstable"
+
+    def pair(self, name: str, called: str) -> Measurement:
+        """Return what was measured of one contestant and the canary alone.
+
+        Args:
+            name: A contestant other than the canary.
+            called: Its name in what is returned.
+        """
+        self._of(name)
+        names = {name: called, self.canary: self.canary}
+        picked = {
+            field: {names[own]: value for own, value in getattr(self, field).items() if own in names}
+            for field in ("windows", "runs_per_turn", "runs_s")
+        }
+        return replace(self, **picked)
 
     def to_json(self) -> dict[str, Any]:
         """Return the measurement as the JSON object that files hold; nothing is lost."""

@@ -1,5 +1,6 @@
 """What do many timings say about any candidate network?"""
 
+from .bend import Bend
 from .build import Job, build
 from .compiled import Compiled, Slot
 from .errors import (
@@ -10,6 +11,7 @@ from .errors import (
     TableError,
     UnknownUnitError,
 )
+from .kernels import KernelPredictor, held_out_hit_rate, hit_rate
 from .keys import Unit, UnitKey
 from .predict import Estimate, Predictor
 from .reading import read_table
@@ -19,6 +21,7 @@ from .table import LatencyTable, NetworkRow, UnitRow
 from .validate import HeldOut, cross_validate
 
 __all__ = [
+    "Bend",
     "Compiled",
     "CorruptTableError",
     "Estimate",
@@ -26,6 +29,7 @@ __all__ = [
     "Header",
     "HeldOut",
     "Job",
+    "KernelPredictor",
     "LatencyTable",
     "LockedTableError",
     "NetworkRow",
@@ -41,5 +45,7 @@ __all__ = [
     "UnknownUnitError",
     "build",
     "cross_validate",
+    "held_out_hit_rate",
+    "hit_rate",
     "read_table",
 ]

@@ -70,8 +70,15 @@ class Bend:
                 curve = np.sign(curve) * min(abs(curve), (slope - _LEAST_SLOPE) / (2 * abs(end)))
         return cls(centre, float(offset), slope, float(curve), low, high)
 
+    @property
+    def is_straight(self) -> bool:
+        """Whether seconds are the sums themselves."""
+        return self.offset == 0 and self.slope == 1 and self.curve == 0
+
     def seconds(self, sums: ArrayLike) -> Array:
         """Return seconds of shape (...) for summed cells of shape (...); zero for zero."""
+        if self.is_straight:
+            return np.asarray(sums, dtype=np.float64)
         with np.errstate(divide="ignore"):
             v = np.log(np.asarray(sums, dtype=np.float64)) - self.centre
         inside = np.clip(v, self.low, self.high)
@@ -80,6 +87,8 @@ class Bend:
 
     def sums(self, seconds: ArrayLike) -> Array:
         """Return what `seconds` turns into these seconds, of the same shape; zero for zero."""
+        if self.is_straight:
+            return np.asarray(seconds, dtype=np.float64)
         with np.errstate(divide="ignore"):
             y = np.log(np.asarray(seconds, dtype=np.float64)) - self.centre - self.offset
         ends = [self.slope * end + self.curve * end**2 for end in (self.low, self.high)]

@@ -1,20 +1,20 @@
-"""Fill a table: time each network against the baseline, profile it, and write one journal line.
+"""Fill a table: time networks in turn with the baseline, profile them, and write one journal line each.
 
-A job that is in the journal is not repeated, so a build that was killed goes on where it stood. What a job measures
-depends on the seed and the job alone, never on the jobs before it.
+A few jobs share one comparison, so that the baseline's turns are paid once. A job that is in the journal is not
+repeated, so a build that was killed goes on where it stood: at most the comparison under way is lost.
 """
 
 from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hwprofiles import ArtefactError, Measurement, NodeTime, Runtime, Session, Target, TimingProtocol, compare_on, probe
+from hwprofiles import ArtefactError, Measurement, NodeTime, Runtime, Target, TimingProtocol, compare_files, probe
 
 from .errors import ForeignTableError
 from .reading import assemble, check_machine
@@ -25,8 +25,11 @@ from .table import LatencyTable
 PROFILE_RUNS = 10
 """Runs of the profile that gives the shares; they are averaged by the runtime's session."""
 
+TOGETHER = 4
+"""Jobs in one comparison: more would leave each turn further from the baseline's."""
+
 Progress = Callable[[int, int, str], None]
-"""Called before each job with the number of jobs done, the number of all, and the job's key."""
+"""Called before each comparison with the number of jobs done, the number of all, and the first job's key."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,10 @@ def build(
         baseline: The unpruned network; each network is timed against it in turns, and seconds are quoted at the
             speed it had when it was first timed.
         protocol: How long one timing is.
-        rng: Only its seed is used, together with each job's key: its state is neither read nor advanced.
+        rng: Only its seed is used, together with the jobs' keys: its state is neither read nor advanced.
         time_limit_s: Begin no job that would probably end later than this, by the runtime's clock. At least the
             baseline is timed.
-        progress: Told before each job.
+        progress: Told before each comparison.
         retry_failed: Whether to try again the jobs that the runtime could not run.
         fingerprint: The machine; by default this one.
         allow_foreign: Whether to go on with another machine's table.
@@ -114,14 +117,13 @@ class _Bench:
     versions: dict[str, str]
     rng: np.random.Generator
 
-    def load(self, job: Job) -> Session:
-        return self.runtime.load(job.artefact(), self.target, job_rng(self.rng, job.key, "load"))
+    def profile(self, job: Job, artefact: bytes) -> tuple[NodeTime, ...]:
+        with closing(self.runtime.load(artefact, self.target, job_rng(self.rng, job.key, "load"))) as session:
+            return tuple(session.profile(PROFILE_RUNS))
 
-    def measure(self, job: Job, session: Session, canary: Session) -> tuple[Measurement, tuple[NodeTime, ...]]:
-        sessions = {BASELINE: canary} if session is canary else {SUBNET: session, BASELINE: canary}
-        order = job_rng(self.rng, job.key, "order")
-        measurement = compare_on(self.runtime, sessions, BASELINE, self.protocol, rng=order)
-        return measurement, tuple(session.profile(PROFILE_RUNS))
+    def measure(self, files: Mapping[str, bytes]) -> Measurement:
+        order = job_rng(self.rng, " ".join(files), "order")
+        return compare_files(self.runtime, files, self.target, BASELINE, self.protocol, rng=order)
 
     def record(self, job: Job, measurement: Measurement | None, nodes: Sequence[NodeTime], message: str) -> Record:
         date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -196,15 +198,25 @@ def _fill(
     if not missing:
         return
     longest = 0.0
-    with closing(bench.load(todo[0])) as canary:
-        for done, job in enumerate(missing, start=len(todo) - len(missing)):
-            begin = bench.runtime.clock()
-            if time_limit_s is not None and job.origin != BASELINE and begin - start + longest > time_limit_s:
-                return
-            if progress is not None:
-                progress(done, len(todo), job.key)
-            writer.append(_run(bench, job, canary))
-            longest = max(longest, bench.runtime.clock() - begin)
+    canary = todo[0].artefact()
+    done = len(todo) - len(missing)
+    for group in _groups(missing):
+        begin = bench.runtime.clock()
+        if time_limit_s is not None and group[0].origin != BASELINE and begin - start + longest > time_limit_s:
+            return
+        if progress is not None:
+            progress(done, len(todo), group[0].key)
+        for record in _run(bench, group, canary):
+            writer.append(record)
+        done += len(group)
+        longest = max(longest, bench.runtime.clock() - begin)
+
+
+def _groups(jobs: Sequence[Job]) -> list[Sequence[Job]]:
+    """Return the jobs as they are timed together: the baseline and finalists alone, others a few at a time."""
+    alone = [[job] for job in jobs if job.origin in (BASELINE, "finalist")]
+    others = [job for job in jobs if job.origin not in (BASELINE, "finalist")]
+    return [*alone, *(others[i : i + TOGETHER] for i in range(0, len(others), TOGETHER))]
 
 
 def _is_done(job: Job, held: dict[str, Record], writer: Writer, retry_failed: bool) -> bool:
@@ -219,13 +231,27 @@ def _is_done(job: Job, held: dict[str, Record], writer: Writer, retry_failed: bo
     return True
 
 
-def _run(bench: _Bench, job: Job, canary: Session) -> Record:
-    """Time and profile one job; what the runtime cannot run becomes a failed record."""
-    if job.origin == BASELINE:
-        return bench.record(job, *bench.measure(job, canary, canary), message="")
-    try:
-        with closing(bench.load(job)) as session:
-            measurement, nodes = bench.measure(job, session, canary)
-    except ArtefactError as error:
-        return bench.record(job, None, (), str(error) or type(error).__name__)
-    return bench.record(job, measurement, nodes, "")
+def _run(bench: _Bench, jobs: Sequence[Job], canary: bytes) -> list[Record]:
+    """Profile and time jobs together; what the runtime cannot run becomes a failed record.
+
+    Raises:
+        ArtefactError: It cannot run the baseline.
+    """
+    if jobs[0].origin == BASELINE:
+        return [bench.record(jobs[0], bench.measure({BASELINE: canary}), bench.profile(jobs[0], canary), message="")]
+    failed: list[Record] = []
+    files: dict[str, bytes] = {}
+    nodes: dict[str, tuple[NodeTime, ...]] = {}
+    for job in jobs:
+        try:
+            artefact = job.artefact()
+            nodes[job.key] = bench.profile(job, artefact)
+            files[job.key] = artefact
+        except ArtefactError as error:
+            failed.append(bench.record(job, None, (), str(error) or type(error).__name__))
+    if not files:
+        return failed
+    measured = bench.measure({**files, BASELINE: canary})
+    return failed + [
+        bench.record(job, measured.pair(job.key, SUBNET), nodes[job.key], "") for job in jobs if job.key in files
+    ]

@@ -15,10 +15,14 @@ from ..graph.keys import unit_specs, units
 from ..space import WidthKnob, thinned
 from .slicing import OnnxSlicer
 
-REMOVAL = 0.15
-"""Probability with which a random subnet lacks a block: most cells need the block to be there."""
+REMOVALS = (0.0, 0.1, 0.3)
+"""Probabilities with which the blocks of a random subnet are missing, one drawn for each subnet: most cells need the
+block to be there."""
 
-DRAWS = 24
+SPREADS = (0.1, 0.3, 0.5)
+"""Standard deviations of a subnet's widths about its common proportion, one drawn for each subnet."""
+
+DRAWS = 16
 """Random subnets that each place in the design is chosen from."""
 
 
@@ -27,13 +31,16 @@ def covering(
 ) -> list[Candidate]:
     """Choose `count` different subnets that together cover as many (unit, width in, width out) cells as they can.
 
+    Subnets are of all sizes: each has a proportion of its own, spread evenly, about which its widths lie. Independent
+    widths would make all subnets about equally large, and a layer is slower in a large network than in a small one.
+
     Greedy: each place goes to the draw that adds most cells not yet covered (the first of equals).
     """
     offers = {knob.dim: thinned(knob.levels) for knob in widths}
     chosen: dict[Candidate, None] = {}
     covered: set[tuple[str, tuple[int, int]]] = set()
     for _ in range(count):
-        draws = [_draw(blueprint, offers, rng) for _ in range(DRAWS)]
+        draws = [draw(blueprint, offers, rng) for _ in range(DRAWS)]
         fresh = [draw for draw in draws if draw not in chosen]
         if not fresh:
             break
@@ -44,9 +51,34 @@ def covering(
     return list(chosen)
 
 
-def _draw(blueprint: Blueprint, offers: Mapping[str, Sequence[int]], rng: np.random.Generator) -> Candidate:
-    removed = [block.name for block in blueprint.blocks if rng.random() < REMOVAL]
-    return assemble(blueprint, {dim: int(rng.choice(levels)) for dim, levels in offers.items()}, removed)
+def draw(blueprint: Blueprint, offers: Mapping[str, Sequence[int]], rng: np.random.Generator) -> Candidate:
+    """Return a random subnet, its size drawn evenly between the least and the full widths.
+
+    Args:
+        blueprint: The network.
+        offers: Dim name -> increasing widths to choose from.
+        rng: Draws.
+    """
+    proportion, spread, removal = rng.uniform(), rng.choice(SPREADS), rng.choice(REMOVALS)
+    removed = [block.name for block in blueprint.blocks if rng.random() < removal]
+    widths = {}
+    for dim, levels in offers.items():
+        place = float(np.clip(proportion + rng.normal(0.0, spread), 0.0, 1.0)) * (len(levels) - 1)
+        widths[dim] = int(levels[round(place)])
+    return assemble(blueprint, widths, removed)
+
+
+def unseen(
+    blueprint: Blueprint, widths: Sequence[WidthKnob], count: int, rng: np.random.Generator
+) -> list[Candidate]:
+    """Return different random subnets at any widths on offer, to hold a table's predictions against."""
+    offers = {knob.dim: knob.levels for knob in widths}
+    found: dict[Candidate, None] = {}
+    for _ in range(4 * count):
+        if len(found) == count:
+            break
+        found[draw(blueprint, offers, rng)] = None
+    return list(found)
 
 
 def smallest(blueprint: Blueprint, widths: Sequence[WidthKnob]) -> Candidate:

@@ -149,7 +149,6 @@ def _told(latency: Latency) -> dict[str, Any]:
     return {
         "target": latency.target,
         "known_s": latency.known_s,
-        "fixed_s": latency.fixed_s,
         "units": len(latency.seconds),
         "unknown": [{"unit": name, "family": latency.families[name]} for name in latency.unknown],
         "mape": latency.mape,

@@ -20,7 +20,6 @@ class Latency:
 
     Attributes:
         target: Slug of the table's target.
-        fixed_s: Seconds that belong to no unit.
         seconds: Unit name -> seconds, None where the table does not know its family.
         families: Unit name -> family.
         mape: Mean error of the table on whole networks that it had not seen.
@@ -28,7 +27,6 @@ class Latency:
     """
 
     target: str
-    fixed_s: float
     seconds: Mapping[str, float | None]
     families: Mapping[str, str]
     mape: float
@@ -39,8 +37,8 @@ class Latency:
 
     @property
     def known_s(self) -> float:
-        """Seconds of all units that the table knows, and of what belongs to no unit."""
-        return self.fixed_s + sum(seconds for seconds in self.seconds.values() if seconds is not None)
+        """Seconds of all units that the table knows."""
+        return sum(seconds for seconds in self.seconds.values() if seconds is not None)
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -92,16 +90,19 @@ def look_up(blueprint: Blueprint, path: Path) -> Latency:
     profile = probe()
     predictor = Predictor.fit(table, quantum=get_runtime(table.header.target.runtime).width_quantum(profile))
     keys = units(blueprint, full(blueprint))
-    seconds: dict[str, float | None] = {}
+    summands: dict[str, float | None] = {}
     for name, key in keys.items():
         try:
-            seconds[name] = predictor.cell(key)[0]
+            summands[name] = predictor.cell(key)[0]
         except UnknownUnitError:
-            seconds[name] = None
+            summands[name] = None
+    known = sum(value for value in summands.values() if value is not None)
+    # Each unit's part of what is known of the network.
+    bent = float(predictor.bend.seconds(known)) / known if known else 1.0
+    seconds = {name: None if value is None else value * bent for name, value in summands.items()}
     specs = unit_specs(blueprint)
     return Latency(
         table.header.target.slug,
-        predictor.fixed_s,
         seconds,
         {name: key.family for name, key in keys.items()},
         predictor.held_out.mape,

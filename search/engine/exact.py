@@ -134,7 +134,7 @@ def _search(
     over: list[NDArray[np.float64]] = []
     bound = -np.inf
     for slack in (*[SLACK] * MOST_REPEATS, -SLACK):
-        allowed_s = budget_s * (1 + slack)
+        allowed_s = float(space.bend.sums(budget_s * (1 + slack)))
         answer = solve_programme(
             space.programme, objective, budget_s=allowed_s, forbidden=over, gap=gap, time_limit_s=time_limit_s
         )

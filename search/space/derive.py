@@ -54,7 +54,7 @@ def derive(blueprint: Blueprint, predictor: Predictor, quantum: int) -> SearchSp
     levels = {knob.dim: knob.levels for knob in widths}
     gates = _gates(blueprint)
     units = tuple(_cells(blueprint, predictor, spec, levels, gates[spec.node]) for spec in unit_specs(blueprint))
-    return SearchSpace(widths, blocks, units, predictor.fixed_s)
+    return SearchSpace(widths, blocks, units, bend=predictor.bend)
 
 
 def _gates(blueprint: Blueprint) -> dict[str, tuple[str, ...]]:
@@ -75,8 +75,8 @@ def _cells(
 ) -> UnitCells:
     row, rows = _widths(blueprint, spec.row, levels)
     column, columns = _widths(blueprint, spec.column, levels)
-    seconds = np.array([[predictor.cell(UnitKey(spec.family, (i, o)))[0] for i in columns] for o in rows])
-    return UnitCells(spec.name, row, column, seconds, blocks)
+    seconds = predictor.summands([UnitKey(spec.family, (i, o)) for o in rows for i in columns])
+    return UnitCells(spec.name, row, column, seconds.reshape(len(rows), len(columns)), blocks)
 
 
 def _widths(

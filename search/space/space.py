@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from itertools import combinations
 from math import isfinite, prod
 
 import numpy as np
 from numpy.typing import NDArray
+
+from latency_tables import Bend
 
 from ..graph.candidate import Candidate
 from .cells import CellGroup, group_cells
@@ -24,19 +26,21 @@ CHUNK = 8192
 
 @dataclass(frozen=True, eq=False)
 class SearchSpace:
-    """Width and block choices with the seconds that they cost.
+    """Width and block choices with what they cost.
 
     Attributes:
         widths: Width knobs.
         blocks: Block knobs.
-        units: Units; latency is `fixed_s` plus the chosen cell of each unit whose blocks are all kept.
-        fixed_s: Seconds that no choice changes.
+        units: Units; the sum is `fixed_s` plus the chosen cell of each unit whose blocks are all kept.
+        fixed_s: Part of the sum that no choice changes.
+        bend: From the sum to the latency; it is monotone, so a budget on the latency is one on the sum.
     """
 
     widths: tuple[WidthKnob, ...]
     blocks: tuple[BlockKnob, ...]
     units: tuple[UnitCells, ...]
     fixed_s: float = 0.0
+    bend: Bend = field(default_factory=Bend)
 
     def __post_init__(self) -> None:
         names = [*self.dims, *self.block_names]
@@ -102,6 +106,7 @@ class SearchSpace:
             "blocks": [[knob.block, knob.hides] for knob in self.blocks],
             "units": [[u.name, u.row, u.column, u.seconds.tolist(), u.blocks] for u in self.units],
             "fixed_s": self.fixed_s,
+            "bend": astuple(self.bend),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -226,7 +231,7 @@ class SearchSpace:
         for start in range(0, n, CHUNK):
             part = slice(start, start + CHUNK)
             self._add_cells(seconds[part], np.ascontiguousarray(levels[part].T), np.ascontiguousarray(~removed[part].T))
-        return seconds
+        return self.bend.seconds(seconds)
 
     def _add_cells(self, seconds: NDArray[np.float64], levels: NDArray[np.intp], kept: NDArray[np.bool_]) -> None:
         """Add the chosen cells to `seconds`, shapes `(n,)`, `(n_dims, n)`, `(n_blocks, n)`."""
