@@ -13,8 +13,10 @@ from .errors import (
 from .keys import Unit, UnitKey
 from .predict import Estimate, Predictor
 from .reading import read_table
-from .record import Header, Record
+from .record import Header, Record, StairsRecord
+from .stairs import MOST_LEVELS, Stairs, tread_edges
 from .store import Store
+from .sweep import Sweep, adaptive, sweep
 from .table import LatencyTable, NetworkRow, UnitRow
 from .validate import HeldOut, cross_validate
 
@@ -28,18 +30,25 @@ __all__ = [
     "Job",
     "LatencyTable",
     "LockedTableError",
+    "MOST_LEVELS",
     "NetworkRow",
     "Predictor",
     "Record",
     "Slot",
     "SparseTableError",
+    "Stairs",
+    "StairsRecord",
     "Store",
+    "Sweep",
     "TableError",
     "Unit",
     "UnitKey",
     "UnitRow",
     "UnknownUnitError",
+    "adaptive",
     "build",
     "cross_validate",
     "read_table",
+    "sweep",
+    "tread_edges",
 ]
