@@ -9,7 +9,7 @@ from pathlib import Path
 from hwprofiles import Interval, Measurement, probe
 
 from .errors import CorruptTableError, ForeignTableError
-from .record import BASELINE, SUBNET, Header, Record
+from .record import BASELINE, SUBNET, Header, Record, StairsRecord
 from .shares import attribute
 from .store import Contents, Store
 from .table import LatencyTable, NetworkRow, UnitRow
@@ -83,7 +83,7 @@ def assemble(
 
 
 def _last_versions(contents: Contents, header: Header) -> dict[str, str]:
-    last = [*contents.records[-1:], *contents.stairs[-1:]]
+    last: list[Record | StairsRecord] = [*contents.records[-1:], *contents.stairs[-1:]]
     return dict(max(last, key=lambda record: record.date).versions if last else header.versions)
 
 

@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -125,7 +126,7 @@ def find_stairs(
             failed[width] = str(error) or type(error).__name__
             continue
         with closing(canary):
-            ratios, odd = adaptive(width, lambda w: _ratio(runtime, target, item.artefact(w), canary, rng, protocol))
+            ratios, odd = adaptive(width, partial(_ratio, runtime, target, item.artefact, canary, rng, protocol))
         return Stairs(item.kind, item.size, ratios, {**failed, **odd})
     return Stairs(item.kind, item.size, {}, failed)
 
@@ -188,13 +189,14 @@ def _between(ratios: Mapping[int, Interval], failed: Mapping[int, str]) -> Itera
 def _ratio(
     runtime: Runtime,
     target: Target,
-    artefact: bytes,
+    artefact: Callable[[int], bytes],
     canary: Session,
     rng: np.random.Generator,
     protocol: TimingProtocol,
+    width: int,
 ) -> Interval | str:
     try:
-        with closing(runtime.load(artefact, target, rng)) as session:
+        with closing(runtime.load(artefact(width), target, rng)) as session:
             sessions = {SUBNET: session, BASELINE: canary}
             found = compare_on(runtime, sessions, BASELINE, protocol, rng=rng).ratio(SUBNET)
     except ArtefactError as error:

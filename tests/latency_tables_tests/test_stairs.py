@@ -70,9 +70,7 @@ def test_edges_do_not_depend_on_the_canary(case: tuple[list[int], list[Interval]
 def test_a_width_that_is_slower_than_all_changes_no_edge(case: tuple[list[int], list[Interval]]) -> None:
     widths, ratios = case
     slow = exact(2 * max(ratio.high for ratio in ratios))
-    grown = {0.5: slow, **dict(zip(widths, ratios, strict=True))}
-    shifted = [int(2 * width) for width in sorted(grown)]
-    edges = tread_edges(shifted, [grown[width] for width in sorted(grown)])
+    edges = tread_edges([1, *(2 * width for width in widths)], [slow, *ratios])
     assert edges == tuple(2 * edge for edge in tread_edges(widths, ratios))
 
 
