@@ -67,12 +67,13 @@ def assemble(
     usable = [r for r in fresh if allow_foreign or r.fingerprint == fingerprint]
     latest = {record.job: record for record in usable}.values()
     swept = [r for r in contents.stairs if dict(r.versions) == now]
+    machines = [r.fingerprint for r in fresh] + [r.fingerprint for r in swept]
     stairs = {r.stairs.kind: r.stairs for r in swept if allow_foreign or r.fingerprint == fingerprint}
     stale = len(contents.records) + len(contents.stairs) - len(fresh) - len(swept)
     reference = _reference(latest)
     found = [(r, _row(r, r.measurement, reference)) for r in latest if r.measurement is not None and reference]
     rows = sorted((row for _, row in found if row is not None), key=lambda row: row.origin != BASELINE)
-    foreign = sum(r.fingerprint != fingerprint for r in (*fresh, *swept))
+    foreign = sum(machine != fingerprint for machine in machines)
     short = [record.job for record, row in found if row is None]
     notes = (
         *contents.notes,

@@ -27,15 +27,17 @@ from .table import LatencyTable
 
 SWEEP = TimingProtocol(
     runs_per_turn=1,
-    turn_s=0.001,
-    turns_per_window=3,
+    turn_s=0.0005,
+    turns_per_window=6,
     min_windows=8,
     max_windows=12,
     relative_half_width=0.015,
     time_limit_s=0.08,
     warmup_s=0.003,
+    turn_quantile=0.1,
 )
-"""How long one width is timed: about a tenth of a second, with the canary."""
+"""How long one width is timed: about a tenth of a second, with the canary. A window keeps its fastest turn, more or
+less: a sweep compares what widths cost where nothing disturbs, and has no time to wait for calm."""
 
 MOST_POINTS = 24
 """Widths of one class that are timed, at most."""
