@@ -15,8 +15,10 @@ from .kernels import KernelPredictor, held_out_hit_rate, hit_rate
 from .keys import Unit, UnitKey
 from .predict import Estimate, Predictor
 from .reading import read_table
-from .record import Header, Record
+from .record import Header, Record, StairsRecord
+from .stairs import MOST_LEVELS, Stairs, tread_edges
 from .store import Store
+from .sweep import Sweep, adaptive, sweep
 from .table import LatencyTable, NetworkRow, UnitRow
 from .validate import HeldOut, cross_validate
 
@@ -32,20 +34,27 @@ __all__ = [
     "KernelPredictor",
     "LatencyTable",
     "LockedTableError",
+    "MOST_LEVELS",
     "NetworkRow",
     "Predictor",
     "Record",
     "Slot",
     "SparseTableError",
+    "Stairs",
+    "StairsRecord",
     "Store",
+    "Sweep",
     "TableError",
     "Unit",
     "UnitKey",
     "UnitRow",
     "UnknownUnitError",
+    "adaptive",
     "build",
     "cross_validate",
     "held_out_hit_rate",
     "hit_rate",
     "read_table",
+    "sweep",
+    "tread_edges",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from hwprofiles import Interval, Measurement, median, probe
 
 from .errors import CorruptTableError, ForeignTableError
-from .record import BASELINE, SUBNET, Header, Record
+from .record import BASELINE, SUBNET, Header, Record, StairsRecord
 from .shares import attribute
 from .store import Contents, Store
 from .table import LatencyTable, NetworkRow, UnitRow
@@ -66,21 +66,26 @@ def assemble(
     fresh = [r for r in contents.records if dict(r.versions) == now]
     usable = [r for r in fresh if allow_foreign or r.fingerprint == fingerprint]
     latest = {record.job: record for record in usable}.values()
+    swept = [r for r in contents.stairs if dict(r.versions) == now]
+    machines = [r.fingerprint for r in fresh] + [r.fingerprint for r in swept]
+    stairs = {r.stairs.kind: r.stairs for r in swept if allow_foreign or r.fingerprint == fingerprint}
+    stale = len(contents.records) + len(contents.stairs) - len(fresh) - len(swept)
     reference = _reference(latest)
     found = [(r, _row(r, r.measurement, reference)) for r in latest if r.measurement is not None and reference]
     rows = sorted((row for _, row in found if row is not None), key=lambda row: row.origin != BASELINE)
-    foreign = sum(r.fingerprint != fingerprint for r in fresh)
+    foreign = sum(machine != fingerprint for machine in machines)
     short = [record.job for record, row in found if row is None]
     notes = (
         *contents.notes,
-        *_notes(len(contents.records) - len(fresh), now, foreign, allow_foreign, short, reference is None),
+        *_notes(stale, now, foreign, allow_foreign, short, reference is None),
     )
     failed = {r.job: r.message for r in latest if r.failed}
-    return LatencyTable(header, reference, tuple(rows), failed, len(contents.records) - len(fresh), notes)
+    return LatencyTable(header, reference, tuple(rows), failed, stale, notes, stairs)
 
 
 def _last_versions(contents: Contents, header: Header) -> dict[str, str]:
-    return dict(contents.records[-1].versions if contents.records else header.versions)
+    last: list[Record | StairsRecord] = [*contents.records[-1:], *contents.stairs[-1:]]
+    return dict(max(last, key=lambda record: record.date).versions if last else header.versions)
 
 
 def _notes(

@@ -1,10 +1,11 @@
-"""The lines of a table's journal: one header, then one record a job.
+"""The lines of a table's journal: one header, then one record a job or a swept class of operators.
 
 A record keeps what was seen, not what was concluded: the raw windows of the timing, the runtime's own node times and
 the names that say which node belongs to which unit. Ratios, shares and seconds are computed when a table is read.
 
 Format history of the journal: 1 (2026-11): header {format, target, fingerprint, versions, created}; records of
-kind "network" (with measurement, nodes, units) and "failed" (with message).
+kind "network" (with measurement, nodes, units) and "failed" (with message). 2 (2026-11): records of kind "stairs" too
+(what the sweep over one class of operators saw); a journal that was begun as format 1 may hold them as well.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from hwprofiles import Measurement, NodeTime, Target
 
 from .errors import CorruptTableError
 from .keys import UnitKey
+from .stairs import Stairs
 
-TABLE_FORMAT = 1
+TABLE_FORMAT = 2
+
+READABLE_FORMATS = (1, 2)
 
 BASELINE: Final = "baseline"
 SUBNET: Final = "subnet"
@@ -67,9 +71,10 @@ class Header:
         Raises:
             CorruptTableError: The format is not one that this version reads.
         """
-        if data.get("format") != TABLE_FORMAT:
+        if data.get("format") not in READABLE_FORMATS:
+            known = " and ".join(map(str, READABLE_FORMATS))
             raise CorruptTableError(
-                f"This version reads table format {TABLE_FORMAT}, but the journal holds format {data.get('format')!r}: "
+                f"This version reads table formats {known}, but the journal holds format {data.get('format')!r}: "
                 "read it with the version of lathe that wrote it."
             )
         return cls(Target.parse(data["target"]), data["fingerprint"], data["versions"], data["created"])
@@ -139,7 +144,7 @@ class Record:
             KeyError: A field is missing.
         """
         if data["kind"] not in ("network", "failed"):
-            raise ValueError(f"A record's kind is 'network' or 'failed', but got {data['kind']!r}.")
+            raise ValueError(f"A record's kind is 'network', 'failed' or 'stairs', but got {data['kind']!r}.")
         failed = data["kind"] == "failed"
         return cls(
             job=data["job"],
@@ -152,6 +157,46 @@ class Record:
             nodes=() if failed else tuple(NodeTime(name, op, float(s)) for name, op, s in data["nodes"]),
             message=data["message"] if failed else "",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class StairsRecord:
+    """Hold what the sweep over one class of operators saw.
+
+    Attributes:
+        stairs: Ratios of the widths that were timed.
+        fingerprint: The machine that timed them.
+        versions: Versions of the runtime at that time.
+        date: ISO 8601 date in UTC.
+    """
+
+    stairs: Stairs
+    fingerprint: str
+    versions: Mapping[str, str]
+    date: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "versions", _frozen(self.versions))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as the JSON object of one journal line."""
+        return {
+            "kind": "stairs",
+            "fingerprint": self.fingerprint,
+            "versions": dict(self.versions),
+            "date": self.date,
+            "stairs": self.stairs.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StairsRecord:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: A value is not legal.
+            KeyError: A field is missing.
+        """
+        return cls(Stairs.from_json(data["stairs"]), data["fingerprint"], data["versions"], data["date"])
 
 
 def _frozen(versions: Mapping[str, str]) -> Mapping[str, str]:

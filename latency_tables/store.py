@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CorruptTableError, LockedTableError
-from .record import Header, Record
+from .record import Header, Record, StairsRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,13 @@ class Contents:
 
     Attributes:
         header: None where the file is absent, empty, or was cut within its first line.
-        records: Readable records in the order of the file; a later one of the same job replaces an earlier one.
+        records: Readable records of networks in the order of the file; a later one of the same job replaces an
+            earlier one.
         notes: One sentence for each thing that was dropped.
         good_bytes: Length of the file up to the end of its last whole line.
         ends_open: Whether that last whole line lacks its line end.
+        stairs: Readable records of sweeps, in the order of the file; a later one of the same class replaces an
+            earlier one.
     """
 
     header: Header | None
@@ -37,6 +40,7 @@ class Contents:
     notes: tuple[str, ...]
     good_bytes: int
     ends_open: bool
+    stairs: tuple[StairsRecord, ...] = ()
 
 
 class Store:
@@ -100,7 +104,7 @@ class Writer:
             raise ValueError("A journal has one header, and this one has it: open another file for another table.")
         self._line(header.to_json())
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Record | StairsRecord) -> None:
         """Write one record; it is on the disk when this returns."""
         self._line(record.to_json())
 
@@ -143,8 +147,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _parse(data: bytes, name: str) -> Contents:
-    whole, tail = _split_tail(data)
+def _parse(content: bytes, name: str) -> Contents:
+    whole, tail = _split_tail(content)
     notes = []
     if tail:
         notes.append(f"The last line of {name} was torn ({len(tail)} bytes): dropped; its job will be measured again.")
@@ -153,16 +157,21 @@ def _parse(data: bytes, name: str) -> Contents:
     if not whole:
         return Contents(None, (), tuple(notes), 0, False)
     header = _header(lines[0], name)
-    records = []
+    records: list[Record] = []
+    stairs: list[StairsRecord] = []
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
             continue
         try:
-            records.append(Record.from_json(json.loads(line)))
+            data = json.loads(line)
+            if data["kind"] == "stairs":
+                stairs.append(StairsRecord.from_json(data))
+            else:
+                records.append(Record.from_json(data))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             why = f"{type(error).__name__}: {error}"
             notes.append(f"Line {number} of {name} is not a record ({why}): skipped; its job will be measured again.")
-    return Contents(header, tuple(records), tuple(notes), len(whole), ends_open)
+    return Contents(header, tuple(records), tuple(notes), len(whole), ends_open, tuple(stairs))
 
 
 def _split_tail(data: bytes) -> tuple[bytes, bytes]:

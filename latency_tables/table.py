@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,7 @@ from hwprofiles import Interval
 
 from .keys import UnitKey
 from .record import BASELINE, Header, Origin
+from .stairs import Stairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class LatencyTable:
         failed: Job -> why the runtime could not run it.
         stale: Records of other versions of the runtime: kept in the journal, not used.
         notes: One sentence for each thing that a reader should know.
+        stairs: Class of operators -> what its sweep saw.
     """
 
     header: Header
@@ -87,6 +89,7 @@ class LatencyTable:
     failed: Mapping[str, str]
     stale: int
     notes: tuple[str, ...]
+    stairs: Mapping[str, Stairs] = field(default_factory=dict)
 
     @property
     def networks(self) -> tuple[NetworkRow, ...]:

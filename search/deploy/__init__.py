@@ -6,6 +6,7 @@ from .exported import exported
 from .program import PT2_FILE, write_pt2
 from .proving import MEANINGS, prove, require
 from .slicing import OnnxSlicer
+from .sweeping import SweepClass, stairs_of_dims, sweep_classes, sweeps
 from .verify import BASELINE, SENTENCES, SUBNET, Verdict, Verification, verify
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "SENTENCES",
     "SUBNET",
     "OnnxSlicer",
+    "SweepClass",
     "Verdict",
     "Verification",
     "check_export",
@@ -26,7 +28,10 @@ __all__ = [
     "prove",
     "require",
     "smallest",
+    "stairs_of_dims",
     "structure_digest",
+    "sweep_classes",
+    "sweeps",
     "to_onnx",
     "verify",
     "write_pt2",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hwprofiles import PROTOCOLS, HardwareProfile, Interval, Quantity, Runtime, Target, get_runtime, probe
-from latency_tables import LatencyTable, NetworkRow, Predictor, Store, build
+from latency_tables import LatencyTable, NetworkRow, Predictor, Stairs, Store, build, sweep
 
-from ..deploy import REMOVAL, OnnxSlicer, covering, job, require, smallest
+from ..deploy import REMOVAL, OnnxSlicer, covering, job, require, smallest, stairs_of_dims, sweeps
 from ..errors import ModelError
 from ..graph import Blueprint, Candidate, full
-from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs_of
+from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs_of, why_whole
 from ..surgery import Proof, permutation
+from .progress import Progress, Silent
 from .proposal import propose
 
 LEAST_DRAWN = 0.2
@@ -34,7 +35,8 @@ class Bench:
         target: Where.
         profile: The machine.
         slicer: Makes files for timing.
-        widths: Width knobs on this runtime.
+        stairs: Dim name -> the stairs that its operators have on the target.
+        widths: Width knobs: the tread edges of those stairs.
         blocks: Block knobs.
         store: Journal of the table.
         seed: Of everything random in timing.
@@ -46,6 +48,7 @@ class Bench:
     target: Target
     profile: HardwareProfile
     slicer: OnnxSlicer
+    stairs: Mapping[str, Stairs]
     widths: tuple[WidthKnob, ...]
     blocks: tuple[BlockKnob, ...]
     store: Store
@@ -54,9 +57,15 @@ class Bench:
 
     @classmethod
     def open(
-        cls, blueprint: Blueprint, target: Target, store: Store, seed: int, runtime: Runtime | None = None
+        cls,
+        blueprint: Blueprint,
+        target: Target,
+        store: Store,
+        seed: int,
+        runtime: Runtime | None = None,
+        progress: Progress | None = None,
     ) -> Bench:
-        """Check that the target can be used here and export the network once.
+        """Check that the target can be used here, export the network once, and sweep the stairs that the table lacks.
 
         Raises:
             RuntimeUnavailableError: It cannot.
@@ -66,15 +75,32 @@ class Bench:
         runtime = runtime or get_runtime(target.runtime)
         runtime.require(target)
         profile = probe()
-        widths, blocks = knobs_of(blueprint, runtime.width_quantum(profile))
         proof = prove(blueprint, seed)
         slicer = OnnxSlicer(blueprint, target.batch)
-        return cls(blueprint, runtime, target, profile, slicer, widths, blocks, store, seed, proof)
+        progress = progress or Silent()
+        progress.stage("sweep", "the widths that the runtime likes")
+        table = sweep(
+            runtime,
+            target,
+            sweeps(blueprint, slicer),
+            store,
+            rng=np.random.default_rng(seed),
+            progress=progress.step,
+            fingerprint=profile.fingerprint,
+        )
+        stairs = stairs_of_dims(blueprint, table.stairs)
+        widths, blocks = knobs_of(blueprint, stairs)
+        return cls(blueprint, runtime, target, profile, slicer, stairs, widths, blocks, store, seed, proof)
 
     @property
     def quantum(self) -> int:
-        """Channels in one block of the runtime."""
+        """Channels in one block of the runtime: what is assumed of laws between measured cells."""
         return self.runtime.width_quantum(self.profile)
+
+    @property
+    def whole(self) -> dict[str, str]:
+        """Dim name -> why it is on offer at its size only, for each dim that is."""
+        return why_whole(self.blueprint, self.stairs)
 
     def smallest(self) -> Candidate:
         """Return the subnet with every width at its least and every block removed."""
@@ -140,7 +166,7 @@ class Bench:
 
     def space(self, predictor: Predictor) -> SearchSpace:
         """Return what is searched."""
-        return derive(self.blueprint, predictor, self.quantum)
+        return derive(self.blueprint, predictor, self.stairs)
 
 
 def prove(blueprint: Blueprint, seed: int) -> Proof:

@@ -109,7 +109,8 @@ class _Run:
             blueprint = combed(self._config, model, example)
             check_task(model, task, example)
             store = Store(self._folder.file(TABLE_FILE))
-            bench = Bench.open(blueprint, self._config.target, store, self._config.run.seed, self._given_runtime)
+            seed, runtime = self._config.run.seed, self._given_runtime
+            bench = Bench.open(blueprint, self._config.target, store, seed, runtime, self._progress)
         quick = self._quick_answer(bench)
         return quick if quick is not None else self._search(bench, task)
 

@@ -1,8 +1,8 @@
 """What a search may choose, and the predicted latency of each choice."""
 
-from .derive import derive, knobs_of
+from .derive import derive, knobs_of, offered, why_whole
 from .knobs import BlockKnob, UnitCells, WidthKnob
-from .levels import thinned, width_levels
+from .levels import thinned
 from .space import SearchSpace
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "WidthKnob",
     "derive",
     "knobs_of",
+    "offered",
     "thinned",
-    "width_levels",
+    "why_whole",
 ]

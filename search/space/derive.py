@@ -6,29 +6,49 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from latency_tables import Predictor, UnitKey
+from latency_tables import Predictor, Stairs, UnitKey
 
 from ..graph import Axis, Blueprint, Dim, one_per_product
 from ..graph.keys import UnitSpec, unit_specs
 from .knobs import BlockKnob, UnitCells, WidthKnob
-from .levels import width_levels
 from .space import SearchSpace
 
 
-def knobs_of(blueprint: Blueprint, quantum: int) -> tuple[tuple[WidthKnob, ...], tuple[BlockKnob, ...]]:
-    """Return the width and block knobs of a blueprint on a runtime with blocks of `quantum` channels.
+def knobs_of(
+    blueprint: Blueprint, stairs: Mapping[str, Stairs]
+) -> tuple[tuple[WidthKnob, ...], tuple[BlockKnob, ...]]:
+    """Return the width and block knobs of a blueprint on a runtime whose stairs are known.
 
-    A dim that `offered` leaves out has its full width as its only level.
+    A dim that `offered` leaves out, or that has no stairs, has its full width as its only level; see `why_whole`.
+
+    Args:
+        blueprint: The combed network.
+        stairs: Dim name -> the stairs of its class.
     """
     free = offered(blueprint)
-    widths = tuple(
-        WidthKnob(dim.name, _levels(dim, quantum) if dim.name in free else (dim.size,)) for dim in blueprint.dims
-    )
+    widths = tuple(WidthKnob(dim.name, _levels(dim, stairs if dim.name in free else {})) for dim in blueprint.dims)
     return widths, tuple(BlockKnob(block.name, block.hides) for block in blueprint.blocks)
 
 
-def _levels(dim: Dim, quantum: int) -> tuple[int, ...]:
-    return tuple(level for level in width_levels(dim.size, quantum) if level >= dim.least)
+def why_whole(blueprint: Blueprint, stairs: Mapping[str, Stairs]) -> dict[str, str]:
+    """Return dim name -> why it is on offer at its size only, for each dim that is."""
+    free = offered(blueprint)
+    found = {dim.name: _why(dim, stairs, dim.name in free) for dim in blueprint.dims}
+    return {name: reason for name, reason in found.items() if reason is not None}
+
+
+def _levels(dim: Dim, stairs: Mapping[str, Stairs]) -> tuple[int, ...]:
+    return stairs[dim.name].levels(dim.size, dim.least) if dim.name in stairs else (dim.size,)
+
+
+def _why(dim: Dim, stairs: Mapping[str, Stairs], is_free: bool) -> str | None:
+    if not is_free:
+        return "Another factor of its product, or a larger part of its concatenation, is on offer instead."
+    if dim.least >= dim.size:
+        return f"It may not become narrower than {dim.least}."
+    if dim.name not in stairs:
+        return "The stairs of its operators are not known."
+    return stairs[dim.name].why_whole(dim.size, dim.least)
 
 
 def offered(blueprint: Blueprint) -> frozenset[str]:
@@ -44,13 +64,18 @@ def offered(blueprint: Blueprint) -> frozenset[str]:
     return frozenset(free)
 
 
-def derive(blueprint: Blueprint, predictor: Predictor, quantum: int) -> SearchSpace:
+def derive(blueprint: Blueprint, predictor: Predictor, stairs: Mapping[str, Stairs]) -> SearchSpace:
     """Return the space of a blueprint, each unit priced by the table at every width on offer.
+
+    Args:
+        blueprint: The combed network.
+        predictor: Of its table.
+        stairs: Dim name -> the stairs of its class.
 
     Raises:
         UnknownUnitError: The table lacks a family of units.
     """
-    widths, blocks = knobs_of(blueprint, quantum)
+    widths, blocks = knobs_of(blueprint, stairs)
     levels = {knob.dim: knob.levels for knob in widths}
     gates = _gates(blueprint)
     units = tuple(_cells(blueprint, predictor, spec, levels, gates[spec.node]) for spec in unit_specs(blueprint))

@@ -1,18 +1,19 @@
 """A journal of each format stays readable.
 
-`assets/format_1.jsonl` was written by the first version and is never renewed.
+`assets/format_<n>.jsonl` was written by the first version of that format and is never renewed.
 """
 
 from pathlib import Path
 
 import pytest
 
-from latency_tables import Predictor, Record, Store, read_table
+from latency_tables import Predictor, Record, StairsRecord, Store, read_table
 
 from .chains import MACHINE, QUANTUM, job, keys, null_runtime, random_widths
 from .test_predict import true_seconds
 
 ASSET = Path(__file__).parent / "assets" / "format_1.jsonl"
+SECOND = ASSET.with_name("format_2.jsonl")
 
 
 def test_format_1_is_read_in_full() -> None:
@@ -36,3 +37,16 @@ def test_format_1_predicts_as_it_did() -> None:
     predictor = Predictor.fit(table, quantum=QUANTUM)
     widths = random_widths(3, seed=12)[0]
     assert predictor.estimate(keys(widths)).seconds == pytest.approx(true_seconds(widths, null_runtime().law), rel=0.02)
+
+
+def test_format_2_is_read_in_full() -> None:
+    contents = Store(SECOND).read()
+    assert contents.notes == ()
+    assert contents.header is not None
+    assert [record.origin for record in contents.records] == ["baseline", "level", "level"]
+    for record in contents.stairs:
+        assert StairsRecord.from_json(record.to_json()) == record
+    table = read_table(SECOND, fingerprint=MACHINE)
+    swept, broken = table.stairs["conv2d k3x3 s1 dense makes"], table.stairs["broken"]
+    assert (swept.size, swept.quantum, swept.levels(64)) == (64, 8, (8, 16, 24, 32, 40, 48, 56, 64))
+    assert broken.failed == {8: "The runtime does not know operator Odd."}

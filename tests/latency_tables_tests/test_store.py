@@ -100,7 +100,7 @@ def test_a_corrupt_line_is_named_and_the_others_survive(store: Store, damage: by
 @pytest.mark.parametrize("line", [b"{}\n", b'{"format":99}\n'])
 def test_an_unknown_format_is_refused(store: Store, line: bytes) -> None:
     store.path.write_bytes(line)
-    with pytest.raises(CorruptTableError, match="reads table format 1"):
+    with pytest.raises(CorruptTableError, match="reads table formats 1 and 2"):
         store.read()
 
 
@@ -172,7 +172,7 @@ def test_a_journal_has_one_header(store: Store) -> None:
 
 def test_lines_are_plain_json(store: Store) -> None:
     lines = [json.loads(line) for line in written(store, "a").decode().splitlines()]
-    assert lines[0]["format"] == 1
+    assert lines[0]["format"] == 2
     assert lines[0]["target"] == "cpu-null-fp32-b1-t1"
     assert lines[1] == {**failed("a").to_json()}
 
