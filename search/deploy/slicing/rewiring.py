@@ -1,0 +1,103 @@
+"""Take removed blocks out of a file, and tell whose unit each of its values is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx
+
+from ...errors import ExportError
+from ...graph import Blueprint, Candidate
+from ...graph.keys import unit_nodes
+from .matching import Match
+
+
+def reroute(proto: onnx.ModelProto, blueprint: Blueprint, match: Match, candidate: Candidate) -> None:
+    """Replace the additions of removed blocks by the paths that stay, and drop what nothing needs any more.
+
+    Raises:
+        ExportError: The file has no value that equals the addition or what stays.
+    """
+    replacement: dict[str, str] = {}
+    for block in blueprint.blocks:
+        if block.name in candidate.removed:
+            for call in (block.addition, block.stays):
+                if call not in match.value:
+                    raise ExportError(
+                        "To remove a block from a file, its addition and what stays of it must be values there, but "
+                        f"block {block.name!r} has no value that equals its call {call!r}: keep that block."
+                    )
+            if match.value[block.addition] != match.value[block.stays]:
+                replacement[match.value[block.addition]] = match.value[block.stays]
+    _follow_all(proto, replacement)
+    drop_dead(proto)
+
+
+def _follow_all(proto: onnx.ModelProto, replacement: dict[str, str]) -> None:
+    rectified: set[str] = set()
+    for node in proto.graph.node:
+        node.input[:] = [_follow(name, replacement) for name in node.input]
+        if node.op_type == "Relu":
+            # What exporters do as well: a rectifier behind a rectifier, as a removed block leaves it, is dropped.
+            if node.input[0] in rectified:
+                replacement[node.output[0]] = node.input[0]
+            rectified.add(node.output[0])
+    outputs = {_follow(output.name, replacement): output.name for output in proto.graph.output}
+    _keep_outputs(proto, {old: new for old, new in outputs.items() if old != new})
+
+
+def _keep_outputs(proto: onnx.ModelProto, renamed: Mapping[str, str]) -> None:
+    """Let what stays of a block that makes an output bear that output's name."""
+    if not renamed:
+        return
+    gone = set(renamed.values())
+    kept = [node for node in proto.graph.node if not gone.intersection(node.output)]
+    for node in kept:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+    del proto.graph.node[:]
+    proto.graph.node.extend(kept)
+
+
+def _follow(name: str, replacement: Mapping[str, str]) -> str:
+    while name in replacement:
+        name = replacement[name]
+    return name
+
+
+def drop_dead(proto: onnx.ModelProto) -> None:
+    """Drop the nodes that no output needs."""
+    needed = {output.name for output in proto.graph.output}
+    kept = []
+    for node in reversed(proto.graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            kept.append(node)
+    del proto.graph.node[:]
+    proto.graph.node.extend(reversed(kept))
+
+
+def owners(proto: onnx.ModelProto, blueprint: Blueprint, match: Match, candidate: Candidate) -> dict[str, str]:
+    """Return ONNX value -> node name of the call that begins its unit.
+
+    A value that equals no call is a step on the way to one that does (exporters decompose calls), so it belongs to
+    the unit of the next value that does; behind the last one, to the unit before it.
+    """
+    owner = unit_nodes(blueprint, candidate.removed)
+    found: dict[str, str] = {}
+    ahead: dict[str, str] = {}
+    for node in reversed(proto.graph.node):
+        units = [owner.get(match.call.get(name, "")) for name in node.output]
+        unit = next((u for u in units if u), None) or next((ahead[n] for n in node.output if n in ahead), None)
+        if unit is not None:
+            found.update(dict.fromkeys(node.output, unit))
+            # The first reader in the file's order wins: it is visited last.
+            ahead.update(dict.fromkeys(node.input, unit))
+    first = next(iter(owner.values()), None)
+    for node in proto.graph.node:
+        before = [found[name] for name in node.input if name in found]
+        unit = before[-1] if before else first
+        for name in node.output:
+            if unit is not None:
+                found.setdefault(name, unit)
+    return {name: found[name] for node in proto.graph.node for name in node.output if name in found}
