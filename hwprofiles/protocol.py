@@ -104,7 +104,16 @@ class TimingProtocol:
 # "verify" is for budgets in percent; "verify_seconds" for budgets in seconds, whose windows are spread so that one
 # good or bad phase of the machine does not decide.
 PROTOCOLS: dict[str, TimingProtocol] = {
-    "table": TimingProtocol(turns_per_window=3, relative_half_width=0.025, time_limit_s=2.0, warmup_s=0.03),
+    "table": TimingProtocol(
+        runs_per_turn=1,
+        turns_per_window=3,
+        max_windows=8,
+        relative_half_width=0.025,
+        time_limit_s=6.0,
+        warmup_s=0.01,
+        reload=True,
+        watch_s=0.0,
+    ),
     "difference": TimingProtocol(
         runs_per_turn=1,
         turns_per_window=21,
@@ -117,7 +126,7 @@ PROTOCOLS: dict[str, TimingProtocol] = {
         watch_s=0.3,
     ),
     "finalist": TimingProtocol(
-        turns_per_window=9, min_windows=15, max_windows=80, relative_half_width=0.005, time_limit_s=8.0, warmup_s=0.2
+        turns_per_window=9, min_windows=15, max_windows=80, relative_half_width=0.005, time_limit_s=8.0, warmup_s=0.2, reload=True
     ),
     "verify": TimingProtocol(
         turns_per_window=9,

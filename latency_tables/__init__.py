@@ -15,7 +15,7 @@ from .kernels import KernelPredictor, held_out_hit_rate, hit_rate
 from .keys import Unit, UnitKey
 from .predict import Estimate, Predictor
 from .reading import read_table
-from .record import Header, Record, StairsRecord
+from .record import Header, Origin, Record, StairsRecord
 from .stairs import MOST_LEVELS, Stairs, tread_edges
 from .store import Store
 from .sweep import Sweep, adaptive, sweep
@@ -36,6 +36,7 @@ __all__ = [
     "LockedTableError",
     "MOST_LEVELS",
     "NetworkRow",
+    "Origin",
     "Predictor",
     "Record",
     "Slot",

@@ -1,6 +1,6 @@
 """From a network to the file that runs on the target, and the proof that it is fast enough."""
 
-from .covering import REMOVAL, covering, job, smallest, structure_digest
+from .covering import covering, draw, job, smallest, structure_digest, unseen
 from .export import check_export, export, to_onnx
 from .exported import exported
 from .program import PT2_FILE, write_pt2
@@ -13,7 +13,6 @@ __all__ = [
     "BASELINE",
     "MEANINGS",
     "PT2_FILE",
-    "REMOVAL",
     "SENTENCES",
     "SUBNET",
     "OnnxSlicer",
@@ -23,6 +22,7 @@ __all__ = [
     "check_export",
     "covering",
     "export",
+    "draw",
     "exported",
     "job",
     "prove",
@@ -33,6 +33,7 @@ __all__ = [
     "sweep_classes",
     "sweeps",
     "to_onnx",
+    "unseen",
     "verify",
     "write_pt2",
 ]

@@ -8,15 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hwprofiles import PROTOCOLS, HardwareProfile, Interval, Quantity, Runtime, Target, get_runtime, probe
-from latency_tables import LatencyTable, NetworkRow, Predictor, Stairs, Store, build, sweep
+from latency_tables import LatencyTable, NetworkRow, Origin, Predictor, Stairs, Store, build, sweep
 
-from ..deploy import REMOVAL, OnnxSlicer, covering, job, require, smallest, stairs_of_dims, sweeps
+from ..deploy import OnnxSlicer, covering, job, require, smallest, stairs_of_dims, sweeps, unseen
 from ..errors import ModelError
 from ..graph import Blueprint, Candidate, full
 from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs_of, why_whole
 from ..surgery import Proof, permutation
 from .progress import Progress, Silent
 from .proposal import propose
+
+REMOVAL = 0.15
+"""Probability with which the networks that refine a table lack a block."""
 
 LEAST_DRAWN = 0.2
 """Least proportion of a dim in the networks that refine a table."""
@@ -124,6 +127,10 @@ class Bench:
                 break
         return list(found)
 
+    def unseen(self, networks: int) -> list[Candidate]:
+        """Return random subnets at any widths on offer, also those that the table interpolates, to hold it against."""
+        return unseen(self.blueprint, self.widths, networks, self._rng(3))
+
     def _rng(self, purpose: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(purpose,)))
 
@@ -131,11 +138,18 @@ class Bench:
         self,
         candidates: list[Candidate],
         *,
-        finalist: bool = False,
+        origin: Origin = "level",
         progress: Callable[[int, int, str], None] | None = None,
+        time_limit_s: float | None = None,
     ) -> LatencyTable:
-        """Time the candidates that the table lacks and return the table."""
-        origin = "finalist" if finalist else "level"
+        """Time the candidates that the table lacks and return the table.
+
+        Args:
+            candidates: To be timed, in order.
+            origin: What for: see `latency_tables.Job`.
+            progress: Told before each comparison.
+            time_limit_s: See `latency_tables.build`.
+        """
         jobs = [job(self.blueprint, self.slicer, candidate, origin) for candidate in candidates]
         return build(
             self.runtime,
@@ -143,9 +157,10 @@ class Bench:
             jobs,
             self.store,
             baseline=job(self.blueprint, self.slicer, full(self.blueprint)),
-            protocol=PROTOCOLS["finalist" if finalist else "table"],
+            protocol=PROTOCOLS["finalist" if origin == "finalist" else "table"],
             rng=np.random.default_rng(self.seed),
             progress=progress,
+            time_limit_s=time_limit_s,
             fingerprint=self.profile.fingerprint,
         )
 

@@ -158,7 +158,7 @@ def _time(bench: Bench, table: LatencyTable, candidate: Candidate, progress: Pro
     row = bench.row(table, candidate)
     if row is None:
         progress.stage("finalist", "timed on the target")
-        row = bench.row(bench.fill([candidate], finalist=True), candidate)
+        row = bench.row(bench.fill([candidate], origin="finalist"), candidate)
     if row is None:
         raise ModelError(f"The runtime must run what is searched, but it could not run finalist {candidate.digest}.")
     return row.seconds

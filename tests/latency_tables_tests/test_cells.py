@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latency_tables.calibrate import Calibration
 from latency_tables.cells import ORIGINS, FamilyCells
 from latency_tables.law import StairLaw
 
@@ -78,28 +77,3 @@ def test_a_family_that_takes_no_time_takes_none_anywhere() -> None:
 def test_an_illegal_law_is_refused(quantum: int, values: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match=r"quantum|coefficients"):
         StairLaw(quantum, values)
-
-
-def test_calibration_finds_fixed_cost_and_factors() -> None:
-    rng = np.random.default_rng(0)
-    sums = rng.uniform(1e-3, 4e-3, (400, 2))
-    seconds = 2e-4 + sums @ [1.1, 0.95]
-    fitted = Calibration.fit(["conv2d", "linear"], sums, seconds)
-    assert fitted.fixed_s == pytest.approx(2e-4, rel=0.1)
-    assert fitted.factor("conv2d") == pytest.approx(1.1, rel=0.01)
-    assert fitted.factor("linear") == pytest.approx(0.95, rel=0.01)
-    assert fitted.factor("norm") == 1.0
-
-
-def test_calibration_by_few_networks_stays_near_zero_and_one() -> None:
-    fitted = Calibration.fit(["conv2d", "linear"], np.array([[1e-3, 1e-3]]), np.array([2.1e-3]))
-    assert 0 <= fitted.fixed_s < 2e-4
-    assert fitted.factor("conv2d") == pytest.approx(1.0, abs=0.05)
-    assert Calibration.fit(["conv2d"], np.zeros((0, 1)), np.zeros(0)) == Calibration()
-
-
-def test_calibration_is_never_negative() -> None:
-    sums = np.array([[1e-3, 2e-3], [2e-3, 1e-3], [3e-3, 9e-3]])
-    fitted = Calibration.fit(["a", "b"], sums, sums @ [3.0, -0.2] - 1e-3)
-    assert fitted.fixed_s >= 0
-    assert min(fitted.factors.values()) >= 0
