@@ -21,7 +21,7 @@ PACKAGES = ("search", "latency_tables", "hwprofiles")
 LADDER: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("__main__",),),
     (("cli",),),
-    (("doctor",), ("prune",)),
+    (("doctor",), ("prune",), ("profiling", "stairs"), ("tables",)),
     (("demo", "terminal"),),
     (("report",),),
     (("engine",),),
