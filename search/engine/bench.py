@@ -107,8 +107,10 @@ class Bench:
         *,
         finalist: bool = False,
         progress: Callable[[int, int, str], None] | None = None,
+        time_limit_s: float | None = None,
+        allow_foreign: bool = False,
     ) -> LatencyTable:
-        """Time the candidates that the table lacks and return the table."""
+        """Time the candidates that the table lacks and return the table; see `build` for the time limit."""
         origin = "finalist" if finalist else "level"
         jobs = [job(self.blueprint, self.slicer, candidate, origin) for candidate in candidates]
         return build(
@@ -119,8 +121,10 @@ class Bench:
             baseline=job(self.blueprint, self.slicer, full(self.blueprint)),
             protocol=PROTOCOLS["finalist" if finalist else "table"],
             rng=np.random.default_rng(self.seed),
+            time_limit_s=time_limit_s,
             progress=progress,
             fingerprint=self.profile.fingerprint,
+            allow_foreign=allow_foreign,
         )
 
     def row(self, table: LatencyTable, candidate: Candidate) -> NetworkRow | None:
