@@ -152,7 +152,9 @@ def _write(out: Path, lines: list[Mapping[str, Any]]) -> None:
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         with part.open("xb") as file:
-            file.writelines((json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n").encode() for line in lines)
+            file.writelines(
+                (json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n").encode() for line in lines
+            )
             file.flush()
             os.fsync(file.fileno())
         # A link, unlike a rename, never takes the place of a file that came to be meanwhile.

@@ -34,6 +34,7 @@ from .deploy import SENTENCES, SUBNET
 from .doctor import doctor
 from .engine import Outcome, Plan, plan
 from .errors import BundleError, ConfigError
+from .profiling import profile
 from .prune import prune
 from .report import Bundle, run
 from .tables import table
@@ -184,6 +185,7 @@ def run_command(
 
 
 app.command("doctor")(_ending(doctor))
+app.command("profile")(_ending(profile))
 app.command("prune")(_ending(prune))
 app.add_typer(table(_ending), name="table")
 

@@ -20,8 +20,7 @@ def stairs_content(table: LatencyTable) -> list[dict[str, Any]]:
 
 def _entry(name: str, stairs: Any) -> dict[str, Any]:
     points = [
-        {"width": int(width), "ratio": _ratio(ratio)}
-        for width, ratio in zip(stairs.widths, stairs.ratios, strict=True)
+        {"width": int(width), "ratio": _ratio(ratio)} for width, ratio in zip(stairs.widths, stairs.ratios, strict=True)
     ]
     return {
         "name": name,

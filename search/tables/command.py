@@ -96,8 +96,8 @@ def diff(
     """Compare the networks that two tables share; exit status 1 where a number differs, 3 where nobody can tell."""
     with answers_only():
         limit = _share(tolerance)
-        opened = [open_table(path, allow_foreign=True, own=False) for path in (first, second)]
-        content = contrast(*opened, compare_tables(opened[0].table, opened[1].table, limit))
+        one, other = (open_table(path, allow_foreign=True, own=False) for path in (first, second))
+        content = contrast(one, other, compare_tables(one.table, other.table, limit))
     if as_json:
         print(json.dumps(content, allow_nan=False))  # noqa: T201
     else:

@@ -17,7 +17,7 @@ EXIT_STATUS: Mapping[str, int] = {"agrees": 0, "differs": 1, "cannot tell": 3}
 def contrast(first: Opened, second: Opened, difference: TableDifference) -> dict[str, Any]:
     """Return the answer, the facts in which the tables differ, and each network that both have."""
     changes = [change for row in difference.networks for change in (row.ratio, row.time) if change is not None]
-    counts = Counter(change.agreement for change in changes)
+    counts = Counter(str(change.agreement) for change in changes)
     return {
         "agreement": difference.agreement,
         "tables": [str(first.path), str(second.path)],

@@ -191,9 +191,7 @@ def _facts(rows: Iterable[tuple[str, str]]) -> Table:
     return table
 
 
-def _plain(
-    columns: Sequence[str], rows: Iterable[Sequence[str]] = (), *, right: Sequence[str] = ()
-) -> Table:
+def _plain(columns: Sequence[str], rows: Iterable[Sequence[str]] = (), *, right: Sequence[str] = ()) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in columns:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
