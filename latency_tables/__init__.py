@@ -2,6 +2,7 @@
 
 from .bend import Bend
 from .build import Job, build
+from .compare import Change, NetworkDifference, TableDifference, compare_tables
 from .compiled import Compiled, Slot
 from .errors import (
     CorruptTableError,
@@ -12,8 +13,11 @@ from .errors import (
     UnknownUnitError,
 )
 from .kernels import KernelPredictor, held_out_hit_rate, hit_rate
+from .export import EXPORTS, marked_frame, write_frame
 from .keys import Unit, UnitKey
+from .merge import Merged, merge
 from .predict import Estimate, Predictor
+from .provenance import Provenance, provenance
 from .reading import read_table
 from .record import Header, Origin, Record, StairsRecord
 from .stairs import MOST_LEVELS, Stairs, tread_edges
@@ -24,8 +28,10 @@ from .validate import HeldOut, cross_validate
 
 __all__ = [
     "Bend",
+    "Change",
     "Compiled",
     "CorruptTableError",
+    "EXPORTS",
     "Estimate",
     "ForeignTableError",
     "Header",
@@ -35,9 +41,12 @@ __all__ = [
     "LatencyTable",
     "LockedTableError",
     "MOST_LEVELS",
+    "Merged",
+    "NetworkDifference",
     "NetworkRow",
     "Origin",
     "Predictor",
+    "Provenance",
     "Record",
     "Slot",
     "SparseTableError",
@@ -45,6 +54,7 @@ __all__ = [
     "StairsRecord",
     "Store",
     "Sweep",
+    "TableDifference",
     "TableError",
     "Unit",
     "UnitKey",
@@ -52,10 +62,15 @@ __all__ = [
     "UnknownUnitError",
     "adaptive",
     "build",
+    "compare_tables",
     "cross_validate",
     "held_out_hit_rate",
     "hit_rate",
+    "marked_frame",
+    "merge",
+    "provenance",
     "read_table",
     "sweep",
     "tread_edges",
+    "write_frame",
 ]

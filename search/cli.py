@@ -34,8 +34,10 @@ from .deploy import SENTENCES, SUBNET
 from .doctor import doctor
 from .engine import Outcome, Plan, plan
 from .errors import BundleError, ConfigError
+from .profiling import profile
 from .prune import prune
 from .report import Bundle, run
+from .tables import table
 from .terminal import STYLES, TerminalProgress, answers_only, show_report
 
 EXIT_STATUS: Mapping[str, int] = {"met": 0, "unneeded": 0, "missed": 1, "infeasible": 1, "unstable": 3}
@@ -183,7 +185,9 @@ def run_command(
 
 
 app.command("doctor")(_ending(doctor))
+app.command("profile")(_ending(profile))
 app.command("prune")(_ending(prune))
+app.add_typer(table(_ending), name="table")
 
 
 @app.command()

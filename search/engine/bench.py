@@ -141,6 +141,7 @@ class Bench:
         origin: Origin = "level",
         progress: Callable[[int, int, str], None] | None = None,
         time_limit_s: float | None = None,
+        allow_foreign: bool = False,
     ) -> LatencyTable:
         """Time the candidates that the table lacks and return the table.
 
@@ -149,6 +150,7 @@ class Bench:
             origin: What for: see `latency_tables.Job`.
             progress: Told before each comparison.
             time_limit_s: See `latency_tables.build`.
+            allow_foreign: Likewise.
         """
         jobs = [job(self.blueprint, self.slicer, candidate, origin) for candidate in candidates]
         return build(
@@ -159,9 +161,10 @@ class Bench:
             baseline=job(self.blueprint, self.slicer, full(self.blueprint)),
             protocol=PROTOCOLS["finalist" if origin == "finalist" else "table"],
             rng=np.random.default_rng(self.seed),
-            progress=progress,
             time_limit_s=time_limit_s,
+            progress=progress,
             fingerprint=self.profile.fingerprint,
+            allow_foreign=allow_foreign,
         )
 
     def row(self, table: LatencyTable, candidate: Candidate) -> NetworkRow | None:

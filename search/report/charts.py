@@ -15,11 +15,11 @@ OTHERS = ("#5b7fd1", "#b565b0", "#c9a227", "#7a8f3c", "#cc5a5a")
 
 _LABEL_LENGTH = 28
 # More bars than this are drawn thin and without names; the table below the chart names them.
-_MOST_NAMED_BARS = 60
+MOST_NAMED_BARS = 60
 # Ticks without colour keep the names off the bars.
 _GAP = {"ticks": "outside", "ticklen": 6, "tickcolor": "rgba(0,0,0,0)"}
-_AXIS: dict[str, Any] = {"automargin": True, "zeroline": False, **_GAP}
-_SECONDS_AXIS: dict[str, Any] = {**_AXIS, "tickformat": "~s", "ticksuffix": "s", "nticks": 6}
+AXIS: dict[str, Any] = {"automargin": True, "zeroline": False, **_GAP}
+SECONDS_AXIS: dict[str, Any] = {**AXIS, "tickformat": "~s", "ticksuffix": "s", "nticks": 6}
 
 Point = tuple[str, Mapping[str, float]]
 
@@ -48,13 +48,13 @@ def latency_chart(networks: Sequence[Point], budget_s: float | None) -> Chart:
         "y": [label(name) for name, _ in networks],
         "width": 0.55,
         "marker": {"color": [BASELINE, SUBNET][: len(networks)]},
-        "error_x": _error([spread for _, spread in networks], "median"),
+        "error_x": error_bars([spread for _, spread in networks], "median"),
         "hovertemplate": "%{y}: %{x:.4s}s<extra></extra>",
     }
     shapes, notes = _budget_mark(budget_s, "x")
     layout = {
-        "xaxis": {**_SECONDS_AXIS, "rangemode": "tozero", "title": {"text": "median time of one run"}},
-        "yaxis": {**_AXIS, "autorange": "reversed", "showgrid": False},
+        "xaxis": {**SECONDS_AXIS, "rangemode": "tozero", "title": {"text": "median time of one run"}},
+        "yaxis": {**AXIS, "autorange": "reversed", "showgrid": False},
         "shapes": shapes,
         "annotations": notes,
         "showlegend": False,
@@ -79,15 +79,15 @@ def windows_chart(windows: Sequence[Mapping[str, Any]]) -> Chart:
         for name, key, colour in (("unpruned", "baseline", BASELINE), ("subnet", "subnet", SUBNET))
     )
     layout = {
-        "xaxis": {**_AXIS, "title": {"text": "window"}, "tickformat": "d"},
-        "yaxis": {**_SECONDS_AXIS, "rangemode": "tozero"},
+        "xaxis": {**AXIS, "title": {"text": "window"}, "tickformat": "d"},
+        "yaxis": {**SECONDS_AXIS, "rangemode": "tozero"},
     }
     return Chart("windows", "Time of one run in each window of the verification", traces, layout, 260)
 
 
 def widths_chart(names: Sequence[str], baseline: Sequence[float | None], subnet: Sequence[float | None]) -> Chart:
     """Draw the width of each dim before and after; a removed one has no bar after."""
-    named = len(names) <= _MOST_NAMED_BARS
+    named = len(names) <= MOST_NAMED_BARS
     rows = list(range(len(names)))
     traces = tuple(
         {
@@ -109,8 +109,8 @@ def widths_chart(names: Sequence[str], baseline: Sequence[float | None], subnet:
     ticks = {"tickvals": rows, "ticktext": [label(name) for name in names]} if named else {"showticklabels": False}
     layout = {
         "barmode": "overlay",
-        "xaxis": {**_AXIS, "title": {"text": "units"}, "rangemode": "tozero"},
-        "yaxis": {**_AXIS, **ticks, "range": [len(names) - 0.4, -0.6], "showgrid": False, "tickfont": {"size": 11}},
+        "xaxis": {**AXIS, "title": {"text": "units"}, "rangemode": "tozero"},
+        "yaxis": {**AXIS, **ticks, "range": [len(names) - 0.4, -0.6], "showgrid": False, "tickfont": {"size": 11}},
     }
     return Chart(
         "widths", "Units of each dim before and after", traces, layout, 110 + len(names) * (22 if named else 6)
@@ -141,14 +141,14 @@ def agreement_chart(names: Sequence[str], points: Sequence[Mapping[str, float]])
         "name": "networks",
         "x": [point["predicted_s"] for point in points],
         "y": [point["measured_s"] for point in points],
-        "error_y": _error(points, "measured_s"),
+        "error_y": error_bars(points, "measured_s"),
         "text": [label(name) for name in names],
         "marker": {"color": SUBNET, "size": 9},
         "hovertemplate": "%{text}<br>predicted %{x:.4s}s, measured %{y:.4s}s<extra></extra>",
     }
     layout = {
-        "xaxis": {**_SECONDS_AXIS, "title": {"text": "predicted"}},
-        "yaxis": {**_SECONDS_AXIS, "title": {"text": "measured"}},
+        "xaxis": {**SECONDS_AXIS, "title": {"text": "predicted"}},
+        "yaxis": {**SECONDS_AXIS, "title": {"text": "measured"}},
     }
     return Chart("agreement", "Measured over predicted time", (line, dots), layout, 320)
 
@@ -168,8 +168,8 @@ def history_chart(trials: Sequence[Mapping[str, Any]], best: int | None) -> Char
         "hoverinfo": "skip",
     }
     layout = {
-        "xaxis": {**_AXIS, "title": {"text": "trial"}, "tickformat": "d"},
-        "yaxis": {**_AXIS, "title": {"text": "objective (lower is better)"}, **_scale(trials)},
+        "xaxis": {**AXIS, "title": {"text": "trial"}, "tickformat": "d"},
+        "yaxis": {**AXIS, "title": {"text": "objective (lower is better)"}, **_scale(trials)},
     }
     return Chart("history", "Objective of each trial", (line, *_by_origin(trials, "number", best)), layout, 320)
 
@@ -188,8 +188,8 @@ def front_chart(trials: Sequence[Mapping[str, Any]], best: int | None, budget_s:
     }
     shapes, notes = _budget_mark(budget_s, "x")
     layout = {
-        "xaxis": {**_SECONDS_AXIS, "title": {"text": "predicted time of one run"}},
-        "yaxis": {**_AXIS, "title": {"text": "objective (lower is better)"}, **_scale(trials)},
+        "xaxis": {**SECONDS_AXIS, "title": {"text": "predicted time of one run"}},
+        "yaxis": {**AXIS, "title": {"text": "objective (lower is better)"}, **_scale(trials)},
         "shapes": shapes,
         "annotations": notes,
     }
@@ -226,12 +226,12 @@ def tuning_chart(epochs: Sequence[Mapping[str, Any]]) -> Chart:
         for name, key, axis, colour in series
     )
     layout: dict[str, Any] = {
-        "xaxis": {**_AXIS, "title": {"text": "epoch"}, "tickformat": "d", "nticks": 10},
-        "yaxis": {**_AXIS, "title": {"text": "loss"}, "rangemode": "tozero"},
+        "xaxis": {**AXIS, "title": {"text": "epoch"}, "tickformat": "d", "nticks": 10},
+        "yaxis": {**AXIS, "title": {"text": "loss"}, "rangemode": "tozero"},
     }
     if scored:
         second = {"title": {"text": "accuracy"}, "tickformat": ".1~%", "overlaying": "y", "side": "right"}
-        layout["yaxis2"] = {**_AXIS, **second, "showgrid": False}
+        layout["yaxis2"] = {**AXIS, **second, "showgrid": False}
     return Chart("tuning", f"Loss {'and accuracy ' * scored}of each epoch of fine-tuning", traces, layout, 280)
 
 
@@ -248,9 +248,9 @@ def floor_chart(parts: Sequence[tuple[str, float]]) -> Chart:
         "hovertemplate": "%{customdata}: %{x:.4s}s<extra></extra>",
     }
     layout = {
-        "xaxis": {**_SECONDS_AXIS, "rangemode": "tozero"},
+        "xaxis": {**SECONDS_AXIS, "rangemode": "tozero"},
         "yaxis": {
-            **_AXIS,
+            **AXIS,
             "tickvals": rows,
             "ticktext": [label(what) for what, _ in parts],
             "autorange": "reversed",
@@ -293,7 +293,7 @@ def _scale(trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"type": "log", "dtick": 1} if min(values) > 0 and max(values) > 100 * min(values) else {}
 
 
-def _error(spreads: Sequence[Mapping[str, float]], middle: str) -> dict[str, Any]:
+def error_bars(spreads: Sequence[Mapping[str, float]], middle: str) -> dict[str, Any]:
     """Build error bars from the ends of intervals; none where an end is missing."""
     above = [max(0.0, spread.get("high", spread[middle]) - spread[middle]) for spread in spreads]
     below = [max(0.0, spread[middle] - spread.get("low", spread[middle])) for spread in spreads]

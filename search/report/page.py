@@ -1,10 +1,10 @@
 """Render a report as one page that needs nothing but itself: no server, no network, no second file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.graph_objects import Figure
 from plotly.io import to_html
@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from .content import sections
 from .outcome import headline, judgement
-from .section import Chart
+from .section import Chart, Section
 from .wording import entries, verdict_words
 
 # plotly offers to upload a chart to a public service unless it is told not to.
@@ -28,11 +28,9 @@ def render_page(report: Mapping[str, Any]) -> str:
         ValueError: The report has another format version or a verdict that is not known.
     """
     word, sentence = verdict_words(report)
-    shown = sections(report)
-    charted = any(section.charts for section in shown)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string((files(__package__) / "page.html").read_text(encoding="utf-8"))
-    return template.render(
+    return render(
+        (files(__package__) / "page.html").read_text(encoding="utf-8"),
+        sections(report),
         verdict=report["verdict"],
         word=word,
         sentence=sentence,
@@ -41,9 +39,34 @@ def render_page(report: Mapping[str, Any]) -> str:
         target=report.get("target") or "",
         date=report.get("date") or "",
         warnings=[str(warning) for warning in entries(report, "warnings")],
+        warnings_title="Warnings",
+        data_file="report.json",
+    )
+
+
+def render(template: str, shown: Sequence[Section], **values: Any) -> str:
+    """Return a page of sections.
+
+    Args:
+        template: Jinja text that extends "frame.html" and fills its blocks `title` and `header`.
+        shown: The sections, in order.
+        values: What the frame needs (`target`, `date`, `warnings`, `warnings_title`, `data_file`) and the template's
+            own.
+    """
+    frame = (files(__package__) / "frame.html").read_text(encoding="utf-8")
+    charts = [chart for section in shown for chart in section.charts]
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=DictLoader({"frame.html": frame}),
+    )
+    return environment.from_string(template).render(
+        **values,
         sections=shown,
-        figures={chart.name: figure(chart) for section in shown for chart in section.charts},
-        script=Markup(get_plotlyjs()) if charted else "",
+        figures={chart.name: figure(chart) for chart in charts},
+        script=Markup(get_plotlyjs()) if charts else "",
     )
 
 
