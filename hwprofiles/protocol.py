@@ -126,7 +126,13 @@ PROTOCOLS: dict[str, TimingProtocol] = {
         watch_s=0.3,
     ),
     "finalist": TimingProtocol(
-        turns_per_window=9, min_windows=15, max_windows=80, relative_half_width=0.005, time_limit_s=8.0, warmup_s=0.2, reload=True
+        turns_per_window=9,
+        min_windows=15,
+        max_windows=80,
+        relative_half_width=0.005,
+        time_limit_s=8.0,
+        warmup_s=0.2,
+        reload=True,
     ),
     "verify": TimingProtocol(
         turns_per_window=9,

@@ -12,8 +12,8 @@ from .errors import (
     TableError,
     UnknownUnitError,
 )
-from .kernels import KernelPredictor, held_out_hit_rate, hit_rate
 from .export import EXPORTS, marked_frame, write_frame
+from .kernels import KernelPredictor, held_out_hit_rate, hit_rate
 from .keys import Unit, UnitKey
 from .merge import Merged, merge
 from .predict import Estimate, Predictor

@@ -137,9 +137,7 @@ def _layers(measured: Measured) -> list[dict[str, Any]]:
     # Cells add up to the sum that the network's time is bent from; each unit's part of it stays.
     bent = float(measured.predictor.bend.seconds(total)) / total if total else 1.0
     return [
-        row
-        if row["seconds"] is None
-        else row | {"seconds": row["seconds"] * bent, "share": row["seconds"] / total}
+        row if row["seconds"] is None else row | {"seconds": row["seconds"] * bent, "share": row["seconds"] / total}
         for row in rows
     ]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from latency_tables import Predictor, Stairs, UnitKey
 
 from ..graph import Axis, Blueprint, Dim, one_per_product
@@ -14,9 +12,7 @@ from .knobs import BlockKnob, UnitCells, WidthKnob
 from .space import SearchSpace
 
 
-def knobs_of(
-    blueprint: Blueprint, stairs: Mapping[str, Stairs]
-) -> tuple[tuple[WidthKnob, ...], tuple[BlockKnob, ...]]:
+def knobs_of(blueprint: Blueprint, stairs: Mapping[str, Stairs]) -> tuple[tuple[WidthKnob, ...], tuple[BlockKnob, ...]]:
     """Return the width and block knobs of a blueprint on a runtime whose stairs are known.
 
     A dim that `offered` leaves out, or that has no stairs, has its full width as its only level; see `why_whole`.

@@ -14,7 +14,5 @@ def thinned(levels: tuple[int, ...], most: int = BUILD_LEVELS) -> tuple[int, ...
     """
     if len(levels) <= most:
         return levels
-    wanted = [
-        (levels[0] ** 0.5 + (levels[-1] ** 0.5 - levels[0] ** 0.5) * i / (most - 1)) ** 2 for i in range(most)
-    ]
+    wanted = [(levels[0] ** 0.5 + (levels[-1] ** 0.5 - levels[0] ** 0.5) * i / (most - 1)) ** 2 for i in range(most)]
     return tuple(sorted({min(levels, key=lambda level: (abs(level - width), level)) for width in wanted}))
