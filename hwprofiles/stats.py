@@ -126,18 +126,16 @@ def median_interval(values: Sequence[float], confidence: float = 0.95, inflation
         values: Samples in any order.
         confidence: Least coverage of the interval, a fraction.
         inflation: Factor, at least 1, by which samples that resemble their neighbours raise the variance of the
-            median (see `variance_inflation`); the ranks move outwards by its root.
+            median (see `variance_inflation`); the ranks move outwards by its root, at most to the whole range.
 
     Returns:
-        The interval, or None for fewer than `MIN_SAMPLES` samples or fewer than confidence and inflation need.
+        The interval, or None for fewer than `MIN_SAMPLES` samples or fewer than the confidence needs.
     """
     ranks = interval_ranks(len(values), confidence)
     if ranks is None or len(values) < MIN_SAMPLES:
         return None
     middle = (len(values) + 1) / 2
-    low = math.floor(middle - (middle - ranks[0]) * math.sqrt(max(1.0, inflation)))
-    if low < 1:
-        return None
+    low = max(1, math.floor(middle - (middle - ranks[0]) * math.sqrt(max(1.0, inflation))))
     ordered = sorted(values)
     return Interval(median(ordered), ordered[low - 1], ordered[len(values) - low], confidence)
 
@@ -275,7 +273,7 @@ def upper_percentile(
 def group_inflation(groups: Sequence[Sequence[float]], percentile: float) -> float:
     """Return for how many like samples one counts where samples come in groups, at least 1 (the design effect).
 
-    The variance over groups of the share of samples above the percentile, against what independent samples would show.
+    The variance over groups of the share of samples at or above the percentile, against what independent samples would show.
 
     Args:
         groups: Samples of each group, such as the runs of each window.
@@ -285,13 +283,12 @@ def group_inflation(groups: Sequence[Sequence[float]], percentile: float) -> flo
     if len(groups) < 2 or not everything:
         return 1.0
     bound = everything[math.ceil(percentile * len(everything)) - 1]
-    above = [sum(value > bound for value in group) for group in groups]
+    above = [sum(value >= bound for value in group) for group in groups]
     share = sum(above) / len(everything)
     if not 0 < share < 1:
         return 1.0
     spread = math.fsum((count - share * len(group)) ** 2 for count, group in zip(above, groups, strict=True))
-    expected = share * (1 - share) * len(everything) * (len(groups) - 1) / len(groups)
-    return max(1.0, spread / expected)
+    return max(1.0, spread / (share * (1 - share) * len(everything)))
 
 
 def drift(values: Sequence[float]) -> float:
