@@ -16,7 +16,7 @@ from typing import Any
 # of the median: below it, one disturbed sample decides.
 MIN_SAMPLES = 8
 
-# Autocorrelation of fewer ordered samples than this is mostly chance.
+# Autocorrelation and quartiles of fewer samples than this are mostly chance.
 MIN_ORDERED = 16
 
 # Two groups are told apart only where each holds this share of the samples ...
@@ -215,8 +215,11 @@ def variance_inflation(values: Sequence[float]) -> float:
 
 
 def outliers(values: Sequence[float]) -> int:
-    """Return how many samples lie over three interquartile ranges outside the quartiles (Tukey's far outliers)."""
-    if len(values) < MIN_SAMPLES:
+    """Return how many samples lie over three interquartile ranges outside the quartiles (Tukey's far outliers).
+
+    None are told among fewer than `MIN_ORDERED` samples, whose quartiles are mostly chance.
+    """
+    if len(values) < MIN_ORDERED:
         return 0
     ordered = sorted(values)
     quarter = len(ordered) // 4
@@ -273,7 +276,7 @@ def upper_percentile(
 def group_inflation(groups: Sequence[Sequence[float]], percentile: float) -> float:
     """Return for how many like samples one counts where samples come in groups, at least 1 (the design effect).
 
-    The variance over groups of the share of samples at or above the percentile, against what independent samples would show.
+    The variance over groups of the share of samples above the percentile, against what independent samples would show.
 
     Args:
         groups: Samples of each group, such as the runs of each window.
@@ -283,7 +286,9 @@ def group_inflation(groups: Sequence[Sequence[float]], percentile: float) -> flo
     if len(groups) < 2 or not everything:
         return 1.0
     bound = everything[math.ceil(percentile * len(everything)) - 1]
-    above = [sum(value >= bound for value in group) for group in groups]
+    # Where the bound itself is the largest value, those that reach it are counted.
+    reach = everything[-1] == bound
+    above = [sum(value > bound or (reach and value == bound) for value in group) for group in groups]
     share = sum(above) / len(everything)
     if not 0 < share < 1:
         return 1.0

@@ -264,9 +264,11 @@ def test_percentile_bound_of_many_samples() -> None:
 
 
 def test_outliers() -> None:
-    assert outliers([1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 9.0]) == 1
-    assert outliers([1.0] * 7 + [1.0001]) == 1
-    assert outliers([1.0, 100.0]) == 0
+    steady = [1 + 0.1 * index for index in range(15)]
+    assert outliers([*steady, 9.0]) == 1
+    assert outliers([*steady, 2.5]) == 0
+    assert outliers([1.0] * 15 + [1.0001]) == 1
+    assert outliers([1.0] * 14 + [100.0]) == 0
 
 
 def test_drift_error() -> None:
