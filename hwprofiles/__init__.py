@@ -23,6 +23,7 @@ from .runtimes import (
     get_runtime,
     unavailable,
 )
+from .shipped import ShippedProfile, Steadiness, shipped_profiles
 from .stats import (
     MIN_SAMPLES,
     Interval,
@@ -68,7 +69,9 @@ __all__ = [
     "RuntimeStatus",
     "RuntimeUnavailableError",
     "Session",
+    "ShippedProfile",
     "StaircaseLaw",
+    "Steadiness",
     "Target",
     "TimingProtocol",
     "UnstableError",
@@ -96,6 +99,7 @@ __all__ = [
     "probe",
     "ratio_interval",
     "read_counters",
+    "shipped_profiles",
     "unavailable",
     "upper_percentile",
     "variance_inflation",

@@ -128,9 +128,7 @@ def _too_few(n: int, confidence: float) -> str:
     needed = MIN_SAMPLES
     while interval_ranks(needed, confidence) is None:
         needed += 1
-    if n < needed:
-        return f"An interval needs at least {needed} windows, but there are {n}; allow more windows."
-    return f"Each of the {n} windows resembles its neighbours, so that they are too few for an interval; time longer."
+    return f"An interval needs at least {needed} windows, but there are {n}; allow more windows."
 
 
 def _above(what: str, value: float | None, limit: float) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 # of the median: below it, one disturbed sample decides.
 MIN_SAMPLES = 8
 
-# Autocorrelation of fewer ordered samples than this is mostly chance.
+# Autocorrelation and quartiles of fewer samples than this are mostly chance.
 MIN_ORDERED = 16
 
 # Two groups are told apart only where each holds this share of the samples ...
@@ -126,18 +126,16 @@ def median_interval(values: Sequence[float], confidence: float = 0.95, inflation
         values: Samples in any order.
         confidence: Least coverage of the interval, a fraction.
         inflation: Factor, at least 1, by which samples that resemble their neighbours raise the variance of the
-            median (see `variance_inflation`); the ranks move outwards by its root.
+            median (see `variance_inflation`); the ranks move outwards by its root, at most to the whole range.
 
     Returns:
-        The interval, or None for fewer than `MIN_SAMPLES` samples or fewer than confidence and inflation need.
+        The interval, or None for fewer than `MIN_SAMPLES` samples or fewer than the confidence needs.
     """
     ranks = interval_ranks(len(values), confidence)
     if ranks is None or len(values) < MIN_SAMPLES:
         return None
     middle = (len(values) + 1) / 2
-    low = math.floor(middle - (middle - ranks[0]) * math.sqrt(max(1.0, inflation)))
-    if low < 1:
-        return None
+    low = max(1, math.floor(middle - (middle - ranks[0]) * math.sqrt(max(1.0, inflation))))
     ordered = sorted(values)
     return Interval(median(ordered), ordered[low - 1], ordered[len(values) - low], confidence)
 
@@ -217,8 +215,11 @@ def variance_inflation(values: Sequence[float]) -> float:
 
 
 def outliers(values: Sequence[float]) -> int:
-    """Return how many samples lie over three interquartile ranges outside the quartiles (Tukey's far outliers)."""
-    if len(values) < MIN_SAMPLES:
+    """Return how many samples lie over three interquartile ranges outside the quartiles (Tukey's far outliers).
+
+    None are told among fewer than `MIN_ORDERED` samples, whose quartiles are mostly chance.
+    """
+    if len(values) < MIN_ORDERED:
         return 0
     ordered = sorted(values)
     quarter = len(ordered) // 4
@@ -285,13 +286,14 @@ def group_inflation(groups: Sequence[Sequence[float]], percentile: float) -> flo
     if len(groups) < 2 or not everything:
         return 1.0
     bound = everything[math.ceil(percentile * len(everything)) - 1]
-    above = [sum(value > bound for value in group) for group in groups]
+    # Where the bound itself is the largest value, those that reach it are counted.
+    reach = everything[-1] == bound
+    above = [sum(value > bound or (reach and value == bound) for value in group) for group in groups]
     share = sum(above) / len(everything)
     if not 0 < share < 1:
         return 1.0
     spread = math.fsum((count - share * len(group)) ** 2 for count, group in zip(above, groups, strict=True))
-    expected = share * (1 - share) * len(everything) * (len(groups) - 1) / len(groups)
-    return max(1.0, spread / expected)
+    return max(1.0, spread / (share * (1 - share) * len(everything)))
 
 
 def drift(values: Sequence[float]) -> float:

@@ -19,14 +19,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from hwprofiles import (
+    HardwareProfile,
     LatheError,
     Quantity,
+    ShippedProfile,
     Target,
     available_targets,
     format_interval,
     format_percent,
     format_seconds,
     probe,
+    shipped_profiles,
 )
 
 from .config import config_template, load_config
@@ -195,6 +198,7 @@ app.add_typer(table(_ending), name="table")
 def targets(as_json: Json = False) -> int:
     """List what this machine can time, and why not the rest."""
     statuses, profile = available_targets(), probe()
+    shipped = shipped_profiles().get(profile.fingerprint)
     if as_json:
         rows = [
             {
@@ -205,19 +209,56 @@ def targets(as_json: Json = False) -> int:
             }
             for status in statuses
         ]
-        print(json.dumps({"targets": rows, "hardware": profile.to_json()}))  # noqa: T201
+        answer = {
+            "targets": rows,
+            "hardware": profile.to_json(),
+            "fingerprint": profile.fingerprint,
+            "gpu_fingerprint": profile.gpu_fingerprint,
+            "shipped": None if shipped is None else shipped.to_json(),
+        }
+        print(json.dumps(answer))  # noqa: T201
         return 0
+    console = Console()
+    facts = Table(box=None, pad_edge=False, show_header=False)
+    for name, fact in _facts(profile, shipped).items():
+        facts.add_row(f"[dim]{name}[/]", escape(fact))
+    console.print(facts, "", highlight=False)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("runtime", "", "versions, or why not"):
-        table.add_column(name)
+    table.add_column("runtime")
+    table.add_column("versions, or why not")
     for status in statuses:
         here = isinstance(status.state, Mapping)
         state = ", ".join(f"{k} {v}" for k, v in status.state.items()) if here else status.state  # type: ignore[union-attr]
-        table.add_row(f"[{'green' if here else 'dim'}]{status.name}[/]", *map(escape, (status.description, str(state))))
-    console = Console()
-    console.print(f"{profile.cpu_model}, fingerprint {profile.fingerprint}", highlight=False, soft_wrap=True)
+        table.add_row(f"[{'green' if here else 'dim'}]{status.name}[/]", escape(str(state)))
+        table.add_row("", f"[dim]{escape(status.description)}[/]")
     console.print(table, highlight=False)
     return 0
+
+
+def _facts(profile: HardwareProfile, shipped: ShippedProfile | None) -> dict[str, str]:
+    """Return what is known of this machine, in words; what is not is called unknown."""
+
+    def known(fact: object, text: str = "{}") -> str:
+        return "unknown" if fact is None else text.format(fact)
+
+    memory = None if profile.memory_bytes is None else round(profile.memory_bytes / 2**30)
+    gpu_memory = None if profile.gpu_memory_bytes is None else round(profile.gpu_memory_bytes / 2**30)
+    gpu = "none that nvidia-smi shows" if profile.gpu is None else f"{profile.gpu}, {known(gpu_memory, '{} GiB')}"
+    measured = [
+        f"{one.target}: windows vary by {format_percent(one.seconds_cv)} in seconds, {format_percent(one.ratio_cv)} as "
+        "a paired ratio"
+        for one in (shipped.steadiness if shipped else ())
+    ]
+    return {
+        "CPU": known(profile.cpu_model),
+        "cores": f"{known(profile.physical_cores)} physical, {known(profile.logical_cores)} logical",
+        "flags": "unknown" if profile.cpu_flags is None else " ".join(profile.cpu_flags) or "none that matters",
+        "memory": known(memory, "{} GiB"),
+        "system": f"{known(profile.system)} on {known(profile.architecture)}, kernel {known(profile.kernel)}",
+        "GPU": gpu,
+        "fingerprint": profile.fingerprint,
+        "measured before": "; ".join(measured) or "not in the profiles that Lathe comes with",
+    }
 
 
 @app.command()

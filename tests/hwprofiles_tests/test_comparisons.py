@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import collections
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from hwprofiles import PROTOCOLS, FakeClock, Measurement, NullRuntime, StaircaseLaw, Target, TimingProtocol, compare_on
+from hwprofiles import (
+    PROTOCOLS,
+    FakeClock,
+    Measurement,
+    NullRuntime,
+    StaircaseLaw,
+    Target,
+    TimingProtocol,
+    compare_files,
+    compare_on,
+)
 
 from .onnx_files import conv_file
 from .sessions import FakeSession, compare_fakes
+from .simulated import Machine
 
 TARGET = Target("null")
 REPEATS = 120
@@ -35,9 +47,13 @@ MACHINES = pytest.mark.parametrize(("noise", "drift"), [(0.03, 0.2), (0.09, 0.09
 
 @MACHINES
 def test_equal_networks_show_no_difference(noise: float, drift: float) -> None:
-    found = collections.Counter(compared(seed, noise, drift).difference("subnet") for seed in range(REPEATS))
-    assert found["no difference"] >= 0.9 * REPEATS
-    assert found["unstable"] <= 0.02 * REPEATS
+    made = [compared(seed, noise, drift) for seed in range(REPEATS)]
+    found = collections.Counter(one.difference("subnet") for one in made)
+    assert found["faster"] + found["slower"] <= 0.01 * REPEATS
+    # The table's protocol is short: it cannot exclude 3 %, but it need not doubt its ratios.
+    assert sum(one.stable for one in made) >= 0.98 * REPEATS
+    precise = [compared(seed, noise, drift, protocol="finalist").difference("subnet") for seed in range(20)]
+    assert precise.count("no difference") >= 19
 
 
 @MACHINES
@@ -46,7 +62,7 @@ def test_slower_network_is_found(noise: float, drift: float) -> None:
         compared(seed, noise, drift, slower=1.1).difference("subnet") for seed in range(REPEATS)
     )
     assert found["slower"] >= 0.95 * REPEATS
-    assert found["faster"] == 0
+    assert found["faster"] == found["no difference"] == 0
 
 
 @MACHINES
@@ -103,3 +119,47 @@ def test_lower_quantile_of_turns_withstands_other_processes() -> None:
         return float(np.std(compare_fakes(clock, crowded, protocol).ratios("subnet")))
 
     assert spread(0.0) < spread(0.5) / 2
+
+
+def differences(slower: float, repeats: int, **machine: float) -> collections.Counter[str]:
+    """Compare two files on the simulated machine by the protocol that is made for it."""
+    found: collections.Counter[str] = collections.Counter()
+    files = {"a": b"0.005", "b": f"{0.005 * slower}".encode()}
+    for seed in range(repeats):
+        simulated = Machine(seed, **machine)
+        made = compare_files(simulated, files, TARGET, "a", PROTOCOLS["difference"], rng=np.random.default_rng(seed))
+        assert simulated.machine.now < 20
+        found[made.difference("b")] += 1
+    return found
+
+
+# CV of the seconds, of a network's own slowness and its memory, of placement, of single runs; spikes a second. The
+# first is as steady as a real machine at rest, the second as its bad phases, the third shares cores with others.
+QUIET = {"drift": 0.03, "own": 0.006, "placement": 0.006, "noise": 0.02, "spikes_per_s": 0.2}
+ROUGH = {"drift": 0.09, "own": 0.015, "placement": 0.01, "noise": 0.03, "spikes_per_s": 2.0}
+CROWDED = {"drift": 0.15, "own": 0.02, "own_memory_s": 1.0, "placement": 0.01, "noise": 0.05, "spikes_per_s": 20.0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("machine", "least"), [(QUIET, 40), (ROUGH, 34), (CROWDED, 20)])
+def test_a_slowdown_of_3_percent_is_told_from_none(machine: dict[str, float], least: int) -> None:
+    same, slower = differences(1.0, 40, **machine), differences(1.03, 40, **machine)
+    assert same["faster"] + same["slower"] == 0
+    assert slower["no difference"] + slower["faster"] == 0
+    assert same["no difference"] >= least
+    assert slower["slower"] >= least
+
+
+def test_reloading_draws_placement_again() -> None:
+    """Two copies of one file, 3 % apart while they stay where they are."""
+    unlucky = {**QUIET, "placement": 0.02}
+    called = collections.Counter[str]()
+    for reload in (False, True):
+        protocol = replace(PROTOCOLS["difference"], reload=reload, time_limit_s=8.0)
+        for seed in range(12):
+            simulated = Machine(seed, **unlucky)
+            files = {"a": b"0.005", "b": b"0.005"}
+            made = compare_files(simulated, files, TARGET, "a", protocol, rng=np.random.default_rng(seed))
+            called[f"{reload}"] += made.difference("b") in ("faster", "slower")
+    assert called["False"] >= 4
+    assert called["True"] == 0

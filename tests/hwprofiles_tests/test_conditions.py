@@ -37,6 +37,8 @@ def test_conditions_between() -> None:
         "pressure": pytest.approx(0.25),
         "involuntary_switches": 20,
         "load_1min": 1.5,
+        "throttles": None,
+        "frequency_change": None,
     }
 
 
@@ -49,3 +51,26 @@ def test_unknown_conditions_are_none() -> None:
 def test_steal_of_too_few_ticks_is_unknown() -> None:
     few = conditions_between(Counters(wanted_ticks=0, stolen_ticks=0), Counters(wanted_ticks=10, stolen_ticks=5))
     assert few["steal"] is None
+
+
+def fake_cpus(folder: Path, throttles: tuple[str, ...], kilohertz: tuple[str, ...]) -> Path:
+    for core, (count, clock) in enumerate(zip(throttles, kilohertz, strict=True)):
+        for name, text in (("thermal_throttle/core_throttle_count", count), ("cpufreq/scaling_cur_freq", clock)):
+            path = folder / f"cpu{core}" / name
+            path.parent.mkdir(parents=True)
+            path.write_text(f"{text}\n")
+    return folder
+
+
+def test_throttling_is_read_where_the_system_shows_it(tmp_path: Path) -> None:
+    before = read_counters(tmp_path, cpus=fake_cpus(tmp_path / "a", ("1", "2"), ("1000000", "3000000")))
+    after = read_counters(tmp_path, cpus=fake_cpus(tmp_path / "b", ("4", "2"), ("1500000", "900000")))
+    assert (before.throttles, before.frequency_hz) == (3, 3e9)
+    between = conditions_between(before, after)
+    assert between["throttles"] == 3
+    assert between["frequency_change"] == pytest.approx(-0.5)
+
+
+def test_unreadable_throttling_is_unknown(tmp_path: Path) -> None:
+    counters = read_counters(tmp_path, cpus=fake_cpus(tmp_path, ("<unknown>",), ("",)))
+    assert (counters.throttles, counters.frequency_hz) == (None, None)

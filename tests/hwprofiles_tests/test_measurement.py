@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,9 +52,11 @@ def test_json_round_trip_is_lossless(rows: list[tuple[float, float]], steal: flo
 
 def test_from_json_refuses() -> None:
     data = pair([1.0] * 8).to_json()
-    assert data["format"] == 1
-    with pytest.raises(ValueError, match="format 1"):
-        Measurement.from_json({**data, "format": 2})
+    assert data["format"] == 2
+    with pytest.raises(ValueError, match="formats 1 to 2"):
+        Measurement.from_json({**data, "format": 3})
+    with pytest.raises(ValueError, match="runs_s"):
+        Measurement.from_json({**data, "format": 1})
     with pytest.raises(ValueError, match="colour"):
         Measurement.from_json({**data, "colour": 1})
     with pytest.raises(ValueError, match="notes"):
@@ -124,14 +128,20 @@ def test_wide_interval() -> None:
 
 
 def test_two_groups() -> None:
-    made = pair([0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.54, 0.54, 0.54])
+    made = pair([0.5, 0.5, 0.54, 0.5, 0.5, 0.5, 0.54, 0.5, 0.5, 0.5, 0.54, 0.5])
     assert len(made.judgement) == 1
     assert "must form one group" in made.judgement[0]
 
 
 @pytest.mark.parametrize(
     ("condition", "value", "ratio_too"),
-    [("steal", 0.21, True), ("pressure", 0.6, False), ("involuntary_switches", 5000.0, False)],
+    [
+        ("steal", 0.21, True),
+        ("pressure", 0.6, False),
+        ("involuntary_switches", 5000.0, False),
+        ("throttles", 1.0, False),
+        ("frequency_change", -0.2, False),
+    ],
 )
 def test_conditions_are_judged(condition: str, value: float, ratio_too: bool) -> None:
     made = measurement({"baseline": STEADY, "subnet": STEADY}, {condition: value, "wall_s": 10.0})
@@ -164,3 +174,77 @@ def test_values_cannot_be_changed() -> None:
     made = pair([1.0] * 8)
     with pytest.raises(TypeError):
         made.windows["subnet"] = ()  # type: ignore[index]
+
+
+def test_format_1_is_read() -> None:
+    stored = json.loads((Path(__file__).parent / "assets" / "measurement_1.json").read_text())
+    made = Measurement.from_json(stored)
+    assert stored["format"] == 1
+    assert made.runs_s == {}
+    assert made.protocol == TimingProtocol()
+    assert made.to_json() == {**stored, "format": 2, "protocol": TimingProtocol().to_json(), "runs_s": {}}
+
+
+def test_format_2_is_read() -> None:
+    stored = json.loads((Path(__file__).parent / "assets" / "measurement_2.json").read_text())
+    made = Measurement.from_json(stored)
+    assert made.to_json() == stored
+    assert made.missing_runs("baseline", 0.9) == 46 - 12
+
+
+def test_small_difference_is_none_and_an_open_question_is_unstable() -> None:
+    def about(centre: float, half: float) -> Measurement:
+        return pair([centre + half * step / 6 for step in (5, -2, 0, 3, -6, 1, -3, 6, -1, 2, -5, 4, -4)])
+
+    assert about(1.015, 0.02).difference("subnet") == "no difference"
+    assert about(1.02, 0.02).difference("subnet") == "unstable"
+    assert about(1.02, 0.02).difference("subnet", least=0.0) == "slower"
+    assert about(1.0, 0.06).difference("subnet") == "unstable"
+    assert about(1.0, 0.06).difference("subnet", excluded=0.06) == "no difference"
+    with pytest.raises(ValueError, match="least <= excluded"):
+        about(1.0, 0.01).difference("subnet", least=0.05)
+
+
+def test_drift_against_the_canary() -> None:
+    jitter = (0, 4, 1, 3, 2, 5, 0, 3)
+    drifting = pair([0.5 + 0.001 * step for step in jitter] + [0.53 + 0.001 * step for step in jitter])
+    assert any("Drift of the ratio to the canary" in sentence for sentence in drifting.judgement)
+
+
+def test_many_outliers_are_unstable() -> None:
+    steady = [1 + 0.001 * ((7 * index) % 10) for index in range(20)]
+    few, many = list(steady), list(steady)
+    few[3] = 1.5
+    for index in (1, 4, 9, 13, 18):
+        many[index] = 1.5 + 0.1 * index
+    assert not any("outliers" in sentence for sentence in pair(few).judgement)
+    assert any("5 of 20 windows" in sentence for sentence in pair(many).judgement)
+
+
+def test_percentiles_of_runs() -> None:
+    rng = np.random.default_rng(0)
+    runs = tuple(rng.uniform(1e-3, 2e-3, 12 * 50))
+    made = replace(measurement({"baseline": STEADY, "subnet": STEADY}), runs_s={"subnet": runs})
+    bound = made.upper_seconds("subnet", 0.9)
+    assert bound is not None
+    assert 1.9e-3 <= bound <= 1.95e-3
+    assert made.missing_runs("subnet", 0.9) == 0
+    assert made.upper_seconds("baseline", 0.9) is None
+    assert made.missing_runs("baseline", 0.99) == 473
+
+
+def test_slow_runs_in_one_cluster_count_for_fewer() -> None:
+    def with_slow(runs: set[int]) -> Measurement:
+        values = tuple(2e-3 if index in runs else 1e-3 + 1e-7 * index for index in range(600))
+        return replace(measurement({"baseline": STEADY}), runs_s={"baseline": values})
+
+    scattered, clustered = with_slow(set(range(0, 600, 12))), with_slow(set(range(100, 150)))
+    assert scattered.missing_runs("baseline", 0.95) == 0
+    assert clustered.missing_runs("baseline", 0.95) > 1000
+    assert clustered.upper_seconds("baseline", 0.95) is None
+
+
+def test_runs_are_checked() -> None:
+    for bad in ({"other": (1e-3,) * 12}, {"baseline": (1e-3,) * 13}, {"baseline": (math.nan,) * 12}):
+        with pytest.raises(ValueError, match="ingle runs"):
+            replace(measurement({"baseline": STEADY}), runs_s=bad)

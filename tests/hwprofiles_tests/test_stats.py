@@ -14,11 +14,16 @@ from hwprofiles import (
     bimodal_gap,
     coverage,
     drift,
+    drift_error,
+    group_inflation,
     interval_ranks,
     median,
     median_interval,
+    outliers,
     percentile_samples,
+    ratio_interval,
     upper_percentile,
+    variance_inflation,
 )
 
 samples = st.lists(st.floats(1e-6, 1e3), min_size=MIN_SAMPLES, max_size=60)
@@ -174,3 +179,102 @@ def test_one_noisy_group_is_not_called_two() -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(1, 0.02, size=(500, 8)).tolist()
     assert sum(bimodal_gap(row) > 0.05 for row in rows) <= 2
+
+
+def autoregressive(rng: np.random.Generator, n: int, keep: float) -> list[float]:
+    values = [float(rng.standard_normal())]
+    for _ in range(n - 1):
+        values.append(keep * values[-1] + math.sqrt(1 - keep**2) * float(rng.standard_normal()))
+    return [math.exp(0.02 * value) for value in values]
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.4])
+def test_intervals_hold_for_samples_like_their_neighbours(keep: float) -> None:
+    rng = np.random.default_rng(0)
+    rows = [autoregressive(rng, 60, keep) for _ in range(400)]
+    plain = [median_interval(row) for row in rows]
+    wide = [median_interval(row, 0.95, variance_inflation(row)) for row in rows]
+    paired = [ratio_interval(row, 0.99, variance_inflation(row)) for row in rows]
+    covered = [sum(i is not None and 1 in i for i in found) / 400 for found in (plain, wide, paired)]
+    assert covered[1] >= 0.93
+    assert covered[2] >= 0.95
+    assert (covered[0] < 0.9) == (keep > 0)
+
+
+def test_variance_inflation() -> None:
+    assert variance_inflation(range(15)) == 1.0
+    assert variance_inflation([1.0] * 30) == 1.0
+    assert variance_inflation(range(30)) > 5
+    assert variance_inflation([index % 2 for index in range(30)]) == 1.0
+
+
+def test_inflation_widens_at_most_to_the_range() -> None:
+    plain, wide = median_interval(range(1, 41)), median_interval(range(1, 41), inflation=4.0)
+    assert plain is not None
+    assert wide is not None
+    assert (plain.low, wide.low) == (14, 7)
+    assert median_interval(range(1, 41), inflation=1e3) == Interval(20.5, 1, 40)
+    assert ratio_interval(range(1, 41), inflation=1e3) is None
+
+
+def brute_force_spare(n: int, confidence: float) -> int:
+    sums = sorted(sum(rank for rank in range(1, n + 1) if pattern >> (rank - 1) & 1) for pattern in range(1 << n))
+    return max(k for k in range(n * n) if sum(s <= k for s in sums) <= (1 - confidence) / 2 * 2**n)
+
+
+@pytest.mark.parametrize(("n", "confidence"), [(8, 0.99), (9, 0.95), (10, 0.99)])
+def test_ratio_interval_has_the_ranks_of_the_signed_rank_law(n: int, confidence: float) -> None:
+    rng = np.random.default_rng(n)
+    values = rng.lognormal(0, 0.1, n).tolist()
+    logs = [math.log(value) for value in values]
+    means = sorted((logs[i] + logs[j]) / 2 for i in range(n) for j in range(i, n))
+    spare = brute_force_spare(n, confidence)
+    found = ratio_interval(values, confidence)
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((math.exp(means[spare]), math.exp(means[-1 - spare])))
+
+
+def test_ratio_interval_is_the_same_from_the_other_side() -> None:
+    values = np.random.default_rng(0).lognormal(0.1, 0.1, 21).tolist()
+    one, other = ratio_interval(values), ratio_interval([1 / value for value in values])
+    assert one is not None
+    assert other is not None
+    assert (other.low, other.median, other.high) == pytest.approx((1 / one.high, 1 / one.median, 1 / one.low))
+    assert ratio_interval(values[:7]) is None
+    assert ratio_interval([1.0] * 8) == Interval(1.0, 1.0, 1.0, 0.99)
+
+
+def test_group_inflation() -> None:
+    assert group_inflation([], 0.9) == 1.0
+    assert group_inflation([[1.0] * 10] * 5, 0.9) == 1.0
+    assert group_inflation([[1.0] * 10] * 9 + [[2.0] * 10], 0.9) == pytest.approx(10.0)
+    rng = np.random.default_rng(0)
+    assert group_inflation(rng.uniform(size=(50, 20)).tolist(), 0.9) < 1.5
+
+
+def test_percentile_bound_of_groups_is_scaled() -> None:
+    assert upper_percentile(range(920), 0.9, inflation=20.0) == 899
+    assert upper_percentile(range(919), 0.9, inflation=20.0) is None
+
+
+def test_percentile_bound_of_many_samples() -> None:
+    bound = upper_percentile(range(20000), 0.9)
+    assert bound is not None
+    assert 18040 <= bound <= 18100
+
+
+def test_outliers() -> None:
+    steady = [1 + 0.1 * index for index in range(15)]
+    assert outliers([*steady, 9.0]) == 1
+    assert outliers([*steady, 2.5]) == 0
+    assert outliers([1.0] * 15 + [1.0001]) == 1
+    assert outliers([1.0] * 14 + [100.0]) == 0
+
+
+def test_drift_error() -> None:
+    rng = np.random.default_rng(0)
+    steady = [drift_error(row) for row in rng.normal(1, 0.02, (300, 40)).tolist()]
+    assert 0.8 <= float(np.std(steady)) <= 1.3
+    assert drift_error([1.0, 1.0, 2.0, 2.0]) == math.inf
+    assert drift_error([2.0, 2.0, 1.0, 1.0]) == -math.inf
+    assert drift_error([1.0] * 8) == 0.0

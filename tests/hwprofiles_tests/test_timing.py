@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
 
-from hwprofiles import Counters, FakeClock, TimingProtocol, compare
+from hwprofiles import Counters, FakeClock, Measurement, TimingProtocol, compare
 
 from .sessions import FakeSession, compare_fakes
 
@@ -139,7 +140,7 @@ def test_window_in_which_the_clock_jumps_back_is_discarded_and_noted() -> None:
     sessions = {"baseline": FakeSession(clock, 1e-3), "subnet": FakeSession(clock, seconds)}
     protocol = TimingProtocol(min_windows=30, time_limit_s=30.0)
     made = compare_fakes(clock, sessions, protocol)
-    assert made.notes == ("The clock ran backwards: 2 windows were discarded.",)
+    assert made.notes == ("The clock ran backwards or stood still: 2 windows were discarded.",)
     assert made.n_windows == 30
     assert made.difference("subnet") == "no difference"
     assert made.stable
@@ -147,18 +148,11 @@ def test_window_in_which_the_clock_jumps_back_is_discarded_and_noted() -> None:
 
 def test_clock_that_jumps_between_turns_spoils_the_window_too() -> None:
     clock = FakeClock()
-    reads = itertools.count()
-
-    def jumping() -> float:
-        if next(reads) == 200:
-            clock.advance(-1.0)
-        return clock.now
-
     made = compare(
         {"baseline": FakeSession(clock, 2e-3)},
         "baseline",
         TimingProtocol(min_windows=30, warmup_s=0, time_limit_s=30.0),
-        clock=jumping,
+        clock=jumping(clock, {200: -1.0}),
         rng=np.random.default_rng(0),
         sleep=clock.advance,
         conditions=Counters,
@@ -190,7 +184,7 @@ def test_order_of_turns_is_random_and_fair() -> None:
     names = ("baseline", "a", "b")
     protocol = TimingProtocol(runs_per_turn=1, warmup_s=0, min_windows=20, turns_per_window=3)
     compare_fakes(clock, {name: noting(name) for name in names}, protocol)
-    rounds = list(zip(*[iter(order[12:])] * 3, strict=True))
+    rounds = list(zip(*[iter(order[15:])] * 3, strict=True))
     assert len(rounds) == 60
     assert all(set(one) == set(names) for one in rounds)
     assert len(set(rounds)) == 6
@@ -251,3 +245,92 @@ def test_date_is_now_where_left_out() -> None:
     )
     assert made.date is not None
     assert made.date.endswith("+00:00")
+
+
+def jumping(clock: FakeClock, jumps: Mapping[int, float]) -> Callable[[], float]:
+    """A clock that makes these jumps, in seconds, at these readings."""
+    reads = itertools.count()
+
+    def read() -> float:
+        clock.advance(jumps.get(next(reads), 0.0))
+        return clock.now
+
+    return read
+
+
+def compare_jumping(jumps: Mapping[int, float], protocol: TimingProtocol, run_s: float = 2e-3) -> Measurement:
+    clock = FakeClock()
+    return compare(
+        {"baseline": FakeSession(clock, run_s), "subnet": FakeSession(clock, run_s)},
+        "baseline",
+        protocol,
+        clock=jumping(clock, jumps),
+        rng=np.random.default_rng(0),
+        sleep=clock.advance,
+        conditions=Counters,
+    )
+
+
+@pytest.mark.parametrize("seconds", [-100.0, -0.5, 0.5, 100.0])
+@pytest.mark.parametrize("read", range(14))
+def test_clock_that_jumps_before_the_first_window_changes_no_number(read: int, seconds: float) -> None:
+    """Readings 0 to 13 are those of the start, of both warm-ups and of the calibration."""
+    made = compare_jumping({read: seconds}, TimingProtocol(warmup_s=0.01, time_limit_s=30.0))
+    assert made.n_windows >= 8
+    assert made.runs_per_turn == {"baseline": 3, "subnet": 3}
+    assert made.difference("subnet") == "no difference"
+    assert all(value == pytest.approx(2e-3) for value in made.windows["subnet"])
+
+
+def test_time_limit_holds_when_the_clock_jumps_back() -> None:
+    clock = FakeClock()
+    rng = np.random.default_rng(0)
+    noisy = FakeSession(clock, lambda _: 1e-3 * float(rng.lognormal(0, 0.5)))
+    protocol = TimingProtocol(relative_half_width=1e-6, time_limit_s=2.0, max_windows=1000)
+    compare(
+        {"baseline": noisy, "subnet": noisy},
+        "baseline",
+        protocol,
+        clock=jumping(clock, {500: -1000.0}),
+        rng=np.random.default_rng(0),
+        sleep=clock.advance,
+        conditions=Counters,
+    )
+    assert 1.5 <= clock.now + 1000 <= 2.5
+
+
+def test_windows_are_spread_though_the_clock_jumps_back() -> None:
+    protocol = TimingProtocol(min_windows=10, min_spread_s=30.0, time_limit_s=40.0)
+    made = compare_jumping({100: -500.0}, protocol)
+    assert made.n_windows == 10
+    assert made.starts_s[-1] - made.starts_s[0] >= 29.0
+    assert made.starts_s[-1] <= 40.0
+
+
+def test_clock_that_stands_still_for_a_while_loses_those_windows_only() -> None:
+    clock = FakeClock()
+    frozen = range(300, 420)
+    session = FakeSession(clock, lambda run: 0.0 if run in frozen else 2e-3)
+    made = compare_fakes(clock, {"baseline": session}, TimingProtocol(min_windows=30, warmup_s=0, time_limit_s=30.0))
+    assert made.n_windows == 30
+    assert "stood still" in made.notes[0]
+    assert all(value == pytest.approx(2e-3) for value in made.windows["baseline"][1:-1])
+
+
+def test_single_runs_are_kept_where_asked_for() -> None:
+    clock = FakeClock()
+    session = FakeSession(clock, lambda run: 2e-3 if run % 10 else 4e-3)
+    protocol = TimingProtocol(keep_runs=True, warmup_s=0, min_windows=40, time_limit_s=30.0)
+    made = compare_fakes(clock, {"baseline": session}, protocol)
+    assert len(made.runs_s["baseline"]) == 40 * 5 * 3
+    assert sum(made.runs_s["baseline"]) / 600 == pytest.approx(2.2e-3, rel=0.01)
+    assert made.upper_seconds("baseline", 0.9) == pytest.approx(4e-3)
+    assert made.upper_seconds("baseline", 0.5) == pytest.approx(2e-3)
+
+
+def test_runs_too_short_to_be_timed_alone_are_not_kept() -> None:
+    clock = FakeClock()
+    made = compare_fakes(clock, {"baseline": FakeSession(clock, 1e-6)}, TimingProtocol(keep_runs=True))
+    assert made.runs_s == {}
+    assert made.upper_seconds("baseline", 0.9) is None
+    assert made.missing_runs("baseline", 0.9) == 46

@@ -1,0 +1,346 @@
+"""Ask the clock questions whose answers are known: is there a difference where there is none, and where there is one?
+
+    python benchmarks/clock.py [--part truth aa ab loaded twice machine] [--count N] [--folder runs/clock]
+
+Give it the machine alone; all parts take about half an hour. Stopped and started again, it goes on with the next case.
+Writes benchmarks/results/clock.json and .png; the part `machine` also writes this machine's profile into --profiles.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from hwprofiles import (
+    PROTOCOLS,
+    Interval,
+    Measurement,
+    ShippedProfile,
+    Steadiness,
+    Target,
+    TimingProtocol,
+    compare_files,
+    get_runtime,
+    probe,
+)
+
+RESULTS = Path(__file__).parent / "results"
+PROFILES = Path(__file__).parent.parent / "hwprofiles" / "profiles"
+TARGET = Target("onnxruntime")
+NETWORK = "a CNN of seven 3x3 convolutions of 48 channels at 56 x 56"
+PARTS = {"truth": 1, "aa": 40, "ab": 40, "loaded": 40, "twice": 20, "machine": 1}
+APART_S = 300.0
+WIDE = 72  # channels of the inner layer of the extra work: about 3 % of the network's time
+
+# Long enough for a standard error of about 0.1 %.
+LONG = replace(PROTOCOLS["difference"], min_windows=200, max_windows=400, relative_half_width=0.0005, time_limit_s=90.0)
+
+# A loader of one core: works and sleeps for random times, as long in the mean. It runs where the system puts it.
+LOADER = """
+import random, time
+while True:
+    until = time.perf_counter() + random.uniform(0.02, 0.18)
+    while time.perf_counter() < until: pass
+    time.sleep(random.uniform(0.02, 0.18))
+"""
+
+Case = dict[str, Any]
+
+
+def network(extra: int = 0, width: int = 48, depth: int = 6, size: int = 56) -> bytes:
+    """A residual CNN; `extra` is the inner width of two more 1x1 convolutions."""
+    rng = np.random.default_rng(0)
+    nodes: list[onnx.NodeProto] = []
+    weights: list[onnx.TensorProto] = []
+
+    def conv(x: str, fan_in: int, fan_out: int, kernel: int, name: str, stride: int = 1) -> str:
+        values = rng.normal(size=(fan_out, fan_in, kernel, kernel)) / np.sqrt(fan_in * kernel**2)
+        weights.append(numpy_helper.from_array(values.astype(np.float32), f"{name}_w"))
+        pads, strides = [kernel // 2] * 4, [stride, stride]
+        nodes.append(helper.make_node("Conv", [x, f"{name}_w"], [name], pads=pads, strides=strides))
+        nodes.append(helper.make_node("Relu", [name], [f"{name}_active"]))
+        return f"{name}_active"
+
+    x = conv("image", 3, width, 3, "stem", 2)
+    for block in range(depth):
+        y = conv(x, width, width, 3, f"block{block}")
+        nodes.append(helper.make_node("Add", [x, y], [f"sum{block}"]))
+        x = f"sum{block}"
+    if extra:
+        x = conv(conv(x, width, extra, 1, "extra1"), extra, width, 1, "extra2")
+    nodes.append(helper.make_node("GlobalAveragePool", [x], ["pooled"]))
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 2 * size, 2 * size])
+    pooled = helper.make_tensor_value_info("pooled", TensorProto.FLOAT, [1, width, 1, 1])
+    graph = helper.make_graph(nodes, "clock", [image], [pooled], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return bytes(model.SerializeToString())
+
+
+def twenty() -> list[bytes]:
+    """Twenty different files of roughly 3 to 8 ms."""
+    return [network(0, width, depth) for width in (32, 40, 48, 56, 64) for depth in (4, 5, 6, 7)]
+
+
+def compared(subnet: bytes, seed: int, protocol: TimingProtocol, baseline: bytes | None = None) -> Measurement:
+    files = {"baseline": baseline or network(), "subnet": subnet}
+    return compare_files(
+        get_runtime("onnxruntime"), files, TARGET, "baseline", protocol, rng=np.random.default_rng(seed)
+    )
+
+
+def told(made: Measurement, wall_s: float) -> Case:
+    def plain(interval: Interval | None) -> dict[str, float] | None:
+        return None if interval is None else interval.to_json()
+
+    return {
+        "answer": made.difference("subnet"),
+        "compared": plain(made.compared("subnet")),
+        "seconds": {name: plain(made.seconds(name)) for name in made.names},
+        "p90_s": made.upper_seconds("baseline", 0.9),
+        "windows": made.n_windows,
+        "ratio_sd": statistics.stdev(made.ratios("subnet")),
+        "seconds_cv": statistics.stdev(made.windows["baseline"]) / statistics.mean(made.windows["baseline"]),
+        "judgement": list(made.judgement),
+        "conditions": dict(made.conditions),
+        "wall_s": wall_s,
+        "date": made.date,
+    }
+
+
+def timed(subnet: bytes, seed: int, protocol: TimingProtocol | None = None, baseline: bytes | None = None) -> Case:
+    began = time.monotonic()
+    made = compared(subnet, seed, protocol or PROTOCOLS["difference"], baseline)
+    return told(made, time.monotonic() - began)
+
+
+def slower_or_faster(index: int) -> Case:
+    """The network with extra work: every second time as the one that the other is compared with."""
+    if index % 2:
+        return {"expected": "faster", **timed(network(), 2000 + index, baseline=network(WIDE))}
+    return {"expected": "slower", **timed(network(WIDE), 2000 + index)}
+
+
+@contextmanager
+def load() -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, "-c", LOADER])
+    try:
+        time.sleep(0.5)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def loaded(index: int) -> Case:
+    with load():
+        if index % 4 < 2:
+            return {"expected": "no difference", **timed(network(), 3000 + index)}
+        return slower_or_faster(index)
+
+
+def machine(_: int) -> Case:
+    protocol = replace(LONG, max_windows=200, time_limit_s=60.0, relative_half_width=1e-6)
+    made = compared(network(), 0, protocol)
+    case = told(made, 0.0)
+    seconds = made.seconds("baseline")
+    assert seconds is not None
+    steadiness = Steadiness(
+        target=TARGET.slug,
+        date=made.date or "",
+        versions=dict(made.versions),
+        network=NETWORK,
+        run_s=seconds.median,
+        windows=made.n_windows,
+        window_s=float(np.median(np.diff(made.starts_s))),
+        seconds_cv=case["seconds_cv"],
+        ratio_cv=case["ratio_sd"],
+    )
+    # The kernel's release names who built it, and the fingerprint does without.
+    profile = ShippedProfile(hardware=replace(probe(), kernel=None), steadiness=(steadiness,))
+    return {**case, "profile": profile.to_json(), "fingerprint": profile.hardware.fingerprint}
+
+
+class Cases:
+    """What was measured, a line a case in a scratch file; a line that a kill cut off is measured again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.cases: dict[tuple[str, int], Case] = {}
+        lines = path.read_text().split("\n") if path.exists() else []
+        whole = lines[:-1]
+        path.write_text("".join(f"{line}\n" for line in whole))
+        for line in whole:
+            case = json.loads(line)
+            self.cases[case["part"], case["index"]] = case
+
+    def get(self, part: str, index: int, make: Callable[[int], Case]) -> Case:
+        if (part, index) not in self.cases:
+            case = {"part": part, "index": index, "at_s": time.time(), **make(index)}
+            with self.path.open("a") as file:
+                file.write(json.dumps(case) + "\n")
+            self.cases[part, index] = case
+            ratio = case["compared"]["median"] if case["compared"] else float("nan")
+            print(f"{part} {index}: {case['answer']}, {ratio:.4f}, {case['wall_s']:.1f} s", flush=True)
+        return self.cases[part, index]
+
+    def of(self, part: str) -> list[Case]:
+        return [case for (name, _), case in sorted(self.cases.items()) if name == part]
+
+
+def twice(cases: Cases, count: int) -> None:
+    """Measure the files in rotation, the second time at least `APART_S` after the first."""
+    files = twenty()[:count]
+    for rotation in range(2):
+        for index, file in enumerate(files):
+            if rotation:
+                wait = cases.cases["twice", index]["at_s"] + APART_S - time.time()
+                time.sleep(max(0.0, wait) if ("twice", 100 + index) not in cases.cases else 0.0)
+
+            def make(seed: int, file: bytes = file) -> Case:
+                return timed(file, 4000 + seed)
+
+            cases.get("twice", 100 * rotation + index, make)
+
+
+def measure(parts: list[str], counts: dict[str, int], cases: Cases) -> None:
+    makers: dict[str, Callable[[int], Case]] = {
+        "truth": lambda _: timed(network(WIDE), 0, LONG),
+        "aa": lambda index: timed(network(), 1000 + index),
+        "ab": slower_or_faster,
+        "loaded": loaded,
+        "machine": machine,
+    }
+    for part in parts:
+        if part == "twice":
+            twice(cases, counts[part])
+            continue
+        for index in range(counts[part]):
+            cases.get(part, index, makers[part])
+
+
+def pairs(cases: Cases) -> list[tuple[Case, Case]]:
+    return [
+        (case, cases.cases["twice", 100 + case["index"]])
+        for case in cases.of("twice")
+        if ("twice", 100 + case["index"]) in cases.cases
+    ]
+
+
+def moved(first: Case, second: Case) -> float:
+    """By how much two measurements of a file differ, as a fraction; infinite where one has no interval."""
+    if not first["compared"] or not second["compared"]:
+        return float("inf")
+    return second["compared"]["median"] / first["compared"]["median"] - 1
+
+
+def rows(cases: Cases) -> list[dict[str, Any]]:
+    """What was asked, what was measured, and whether it is met; counts scale with the cases there are."""
+    found = []
+
+    def row(asked: str, measured: int | float, of: int, limit: float, at_least: bool = False) -> None:
+        if of:
+            met = measured >= limit if at_least else measured <= limit
+            found.append({"asked": asked, "measured": measured, "of": of, "met": met})
+
+    aa, ab, busy, again = cases.of("aa"), cases.of("ab"), cases.of("loaded"), pairs(cases)
+    false = sum(case["answer"] in ("faster", "slower") for case in aa)
+    row("A/A: at most 3 of 40 report a difference", false, len(aa), 3 * len(aa) / 40)
+    right = sum(case["answer"] == case["expected"] for case in ab)
+    row("A/B of 3 %: at least 38 of 40 find it", right, len(ab), 38 * len(ab) / 40, at_least=True)
+    for name, some in (("A/A", aa), ("A/B", ab)):
+        unstable = sum(case["answer"] == "unstable" for case in some)
+        row(f"{name}, idle: unstable in at most 4 of 40", unstable, len(some), 4 * len(some) / 40)
+    wrong = sum(case["answer"] not in (case["expected"], "unstable") for case in busy)
+    row("one core half loaded: no false verdict in 40", wrong, len(busy), 0)
+    unstable = sum(case["answer"] == "unstable" for case in busy)
+    row("one core half loaded: unstable in at most 20 of 40", unstable, len(busy), 20 * len(busy) / 40)
+    agree = sum(abs(moved(*pair)) <= 0.02 for pair in again)
+    row("twice, 5 min apart: 19 of 20 agree within 2 %", agree, len(again), 19 * len(again) / 20, at_least=True)
+    walls = [case["wall_s"] for case in (*aa, *ab, *busy)]
+    row("longest comparison: within 20 s", round(max(walls, default=0), 1), len(walls), 20)
+    return found
+
+
+def draw(cases: Cases, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    colours = {"no difference": "#1f6f9c", "slower": "#c77d0a", "faster": "#3a8f5c", "unstable": "#999999"}
+    titles = {"aa": "A/A", "ab": "A/B, 3 % of extra work", "loaded": "one core half loaded"}
+    figure, panels = pyplot.subplots(1, 4, figsize=(12, 3.4), layout="constrained")
+    for panel, (part, title) in zip(panels, titles.items(), strict=False):
+        for case in cases.of(part):
+            if case["compared"]:
+                low, middle, high = (100 * (case["compared"][key] - 1) for key in ("low", "median", "high"))
+                colour = colours[case["answer"]]
+                panel.plot([case["index"]] * 2, [low, high], color=colour, lw=1)
+                panel.plot([case["index"]], [middle], "o", color=colour, ms=3)
+        for level in (-1, 1):
+            panel.axhline(level, color="0.6", ls="--", lw=0.8)
+        panel.set(title=title, xlabel="comparison", ylim=(-6, 6))
+    panels[0].set_ylabel("99 % interval of the ratio less 1, %")
+    for answer, colour in colours.items():
+        panels[1].plot([], [], "o", color=colour, ms=4, label=answer)
+    panels[1].legend(frameon=False, fontsize=7, ncols=2, loc="lower center")
+    values = [100 * moved(*pair) for pair in pairs(cases)]
+    panels[3].plot(range(len(values)), values, "o", color="#1f6f9c", ms=4)
+    for level in (-2, 2):
+        panels[3].axhline(level, color="0.6", ls="--", lw=0.8)
+    panels[3].set(title="20 files again after 5 min", xlabel="file", ylabel="change of the ratio, %", ylim=(-4, 4))
+    figure.savefig(path, dpi=150)
+    pyplot.close(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--count", type=int, help="cases of each part, to try it in small; nothing is stored then")
+    parser.add_argument("--folder", type=Path, default=Path("runs/clock"))
+    parser.add_argument("--profiles", type=Path, default=PROFILES)
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    cases = Cases(arguments.folder / "cases.jsonl")
+    counts = {part: min(count, arguments.count or count) for part, count in PARTS.items()}
+    measure(arguments.part, counts, cases)
+    table = rows(cases)
+    for row in table:
+        print(f"{row['asked']:<55} {row['measured']:>6} of {row['of']:<4} {'met' if row['met'] else 'NOT MET'}")
+    truth = cases.of("truth")
+    if truth:
+        print("true ratio of the network with extra work:", truth[0]["compared"])
+    if arguments.count:
+        return
+    RESULTS.mkdir(exist_ok=True)
+    document = {
+        "machine": {**probe().to_json(), "kernel": None, "fingerprint": probe().fingerprint},
+        "versions": {**get_runtime("onnxruntime").versions(), "numpy": np.__version__, "onnx": onnx.__version__},
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "protocol": PROTOCOLS["difference"].to_json(),
+        "network": NETWORK,
+        "true_slowdown": truth[0]["compared"] if truth else None,
+        "figures": table,
+        "cases": [case for _, case in sorted(cases.cases.items())],
+    }
+    (RESULTS / "clock.json").write_text(json.dumps(document, indent=1) + "\n")
+    draw(cases, RESULTS / "clock.png")
+    for case in cases.of("machine"):
+        path = arguments.profiles / f"{case['fingerprint']}.json"
+        path.write_text(json.dumps(case["profile"], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
