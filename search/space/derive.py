@@ -14,9 +14,7 @@ from .knobs import BlockKnob, UnitCells, WidthKnob
 from .space import SearchSpace
 
 
-def knobs_of(
-    blueprint: Blueprint, stairs: Mapping[str, Stairs]
-) -> tuple[tuple[WidthKnob, ...], tuple[BlockKnob, ...]]:
+def knobs_of(blueprint: Blueprint, stairs: Mapping[str, Stairs]) -> tuple[tuple[WidthKnob, ...], tuple[BlockKnob, ...]]:
     """Return the width and block knobs of a blueprint on a runtime whose stairs are known.
 
     A dim that `offered` leaves out, or that has no stairs, has its full width as its only level; see `why_whole`.
