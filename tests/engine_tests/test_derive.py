@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,12 @@ from hwprofiles import NullRuntime, Target
 from latency_tables import Predictor, Store, UnitKey
 from search.deploy import OnnxSlicer
 from search.engine.bench import Bench
-from search.graph import Blueprint, Candidate, assemble, full
+from search.graph import Blueprint, Candidate, assemble, comb, full
 from search.graph.keys import unit_specs, units
-from search.space import SearchSpace, thinned, width_levels
+from search.space import SearchSpace, knobs_of, thinned, why_whole
 from tests.deploy_tests.networks import blueprint_of
+from tests.networks import EXAMPLE, residual
+from tests.stairs import staircases
 
 Prepared = tuple[Blueprint, Predictor, SearchSpace, OnnxSlicer]
 
@@ -90,21 +91,34 @@ def test_units_go_with_their_blocks(prepared: Prepared) -> None:
 
 # ---- widths on offer -------------------------------------------------------------------------------------------------
 
-sizes, quanta, mosts = st.integers(1, 4096), st.integers(1, 64), st.integers(2, 40)
+
+def test_the_widths_on_offer_are_the_tread_edges_of_the_runtime(prepared: Prepared) -> None:
+    blueprint, _, space, _ = prepared
+    for knob in space.widths:
+        size = blueprint.dim(knob.dim).size
+        assert knob.full == size
+        assert all(level % 8 == 0 for level in knob.levels[:-1])
+    most = max(space.widths, key=lambda knob: len(knob.levels))
+    assert most.levels == (8, 16, 24, 32)
 
 
-@given(sizes, quanta, mosts)
-def test_widths_on_offer_are_multiples_of_the_quantum_up_to_the_size(size: int, quantum: int, most: int) -> None:
-    levels = width_levels(size, quantum, most)
-    assert levels[-1] == size
-    assert 1 <= len(levels) <= most
-    assert list(levels) == sorted(set(levels))
-    assert all(width % quantum == 0 and 0 < width < size for width in levels[:-1])
-    steps = {b - a for a, b in pairwise(levels[:-1])}
-    assert len(steps) <= 1, "evenly spaced, but for the full size"
-    assert (len(levels) == 1) == (size <= quantum)
-    if -(-size // quantum) <= most:
-        assert len(levels) == -(-size // quantum), "nothing is left out where all fit"
+def test_a_dim_without_narrower_edges_keeps_its_size_and_says_why() -> None:
+    blueprint = comb(residual(), EXAMPLE)
+    stairs = staircases(blueprint, 64)
+    widths, _ = knobs_of(blueprint, stairs)
+    assert all(knob.levels == (knob.full,) for knob in widths)
+    reasons = why_whole(blueprint, stairs)
+    assert set(reasons) == {knob.dim for knob in widths}
+    assert all("faster" in reason for reason in reasons.values())
+    assert set(why_whole(blueprint, {}).values()) == {"The stairs of its operators are not known."}
+    assert why_whole(blueprint, staircases(blueprint, 1)) == {}
+
+
+def test_no_width_below_the_least_is_on_offer() -> None:
+    blueprint = comb(residual(), EXAMPLE, least={"*": 3})
+    widths, _ = knobs_of(blueprint, staircases(blueprint, 1))
+    assert widths
+    assert all(3 <= min(knob.levels) <= 4 for knob in widths)
 
 
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=60, unique=True), st.integers(2, 20))
@@ -117,12 +131,6 @@ def test_thinned_levels_keep_both_ends(widths: list[int], most: int) -> None:
     assert {few[0], few[-1]} == {levels[0], levels[-1]}
     gaps = np.diff([levels.index(width) for width in few])
     assert gaps.size == 0 or gaps.max() - gaps.min() <= 1
-
-
-@pytest.mark.parametrize(("size", "quantum", "most"), [(0, 8, 16), (8, 0, 16), (8, 8, 1)])
-def test_senseless_widths_are_refused(size: int, quantum: int, most: int) -> None:
-    with pytest.raises(ValueError, match="must hold"):
-        width_levels(size, quantum, most)
 
 
 def test_the_table_lies_where_it_was_asked_to(tmp_path: Path) -> None:

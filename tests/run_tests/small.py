@@ -70,9 +70,9 @@ def config_of(
 
 
 def journal(out: Path) -> list[dict[str, Any]]:
-    """Return the records of a run's table, every line of them whole, without the header."""
-    lines = (out / "table.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines[1:]]
+    """Return the networks of a run's table, every line whole, without the header and the sweeps."""
+    lines = [json.loads(line) for line in (out / "table.jsonl").read_text().splitlines()[1:]]
+    return [line for line in lines if line["kind"] != "stairs"]
 
 
 def main(out: str) -> None:

@@ -38,8 +38,8 @@ class Fickle(NullRuntime):
     def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
         session = super().load(artefact, target, rng)
         seconds: float = session._total_s  # type: ignore[attr-defined]
-        # The first file that is ever loaded is the unpruned network's.
-        self._whole_s = self._whole_s or seconds
+        # The slowest file that is ever loaded is the unpruned network's; parts of it are swept before.
+        self._whole_s = max(self._whole_s or 0.0, seconds)
         if seconds < 0.99 * self._whole_s:
             session._total_s = seconds * self.penalty  # type: ignore[attr-defined]
         return session
