@@ -1,0 +1,185 @@
+"""Build tables from scratch, cut and export networks that they have not seen, time them, and compare.
+
+    python -m benchmarks.prediction [--only NAME ...] [--folder runs/prediction] [--seed 0]
+
+Give it the machine alone; a network takes about ten minutes. Stopped and started again, it goes on where it was. Writes
+benchmarks/results/prediction.json and .png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import search
+from hwprofiles import PROTOCOLS, Target, get_runtime, probe
+from latency_tables import KernelPredictor, Predictor, Store, hit_rate
+from search.engine import Silent
+from search.engine.bench import Bench
+from search.graph import Candidate
+from search.graph.keys import units
+from search.profiling import measure
+
+from .figures import claims, errors
+from .networks import CASES
+from .picture import draw
+from .rivals import flops_fit, isolated_sums
+from .truth import MOST_ERROR, choose, export, kernels, quiet_torch, time_all
+
+RESULTS = Path(__file__).parent.parent / "results"
+TARGET = Target("onnxruntime")
+LIMIT_S = 240.0
+
+
+def say(text: str) -> None:
+    print(f"{datetime.now(UTC):%H:%M:%S} {text}", flush=True)
+
+
+def built(name: str, folder: Path, seed: int) -> tuple[Bench, Predictor, Any, float]:
+    """Return the bench, the predictor, the table, and how long building has taken in all."""
+    kept = folder / "build.json"
+    before = json.loads(kept.read_text())["seconds"] if kept.exists() else 0.0
+    network, example = CASES[name].build()
+    blueprint = search.comb(network, example)
+    began = time.perf_counter()
+    bench = Bench.open(blueprint, TARGET, Store(folder / "table.jsonl"), seed)
+    opened_s = time.perf_counter() - began
+    # The predictor's fit takes some seconds at the end, and a comparison that has begun is not cut short.
+    left = LIMIT_S - 12.0 - opened_s
+    if before:
+        return bench, *_again(bench), before
+    found = measure(bench, time_limit_s=left, progress=Silent())
+    seconds = time.perf_counter() - began
+    kept.write_text(json.dumps({"seconds": seconds, "opened_s": opened_s, "timed": found.timed}))
+    say(f"{name}: built in {seconds:.0f} s ({opened_s:.0f} s to export and sweep), {found.timed} networks")
+    return bench, found.predictor, found.table, seconds
+
+
+def _again(bench: Bench) -> tuple[Predictor, Any]:
+    table = bench.fill([])
+    return Predictor.fit(table, quantum=bench.quantum, rng=np.random.default_rng(bench.seed)), table
+
+
+def candidates_of(bench: Bench, predictor: Predictor, table: Any, folder: Path) -> list[Candidate]:
+    kept = folder / "candidates.json"
+    if not kept.exists():
+        known = {row.job.rpartition("-")[2] for row in table.rows}
+        chosen = choose(bench, predictor, known, np.random.default_rng(1234))
+        kept.write_text(json.dumps([candidate.to_json() for candidate in chosen]))
+    return [Candidate.from_json(item) for item in json.loads(kept.read_text())]
+
+
+def speed(bench: Bench, predictor: Predictor) -> float:
+    """Return how many candidates a second are predicted in a batch."""
+    space = bench.space(predictor)
+    rng = np.random.default_rng(0)
+    n = 100_000
+    levels = np.stack([rng.integers(0, count, n) for count in space.n_levels], axis=1).astype(np.intp)
+    removed = rng.random((n, len(space.blocks))) < 0.2
+    space.latencies(levels, removed)
+    began = time.perf_counter()
+    space.latencies(levels, removed)
+    return n / (time.perf_counter() - began)
+
+
+def run(name: str, folder: Path, seed: int) -> dict[str, Any]:
+    folder.mkdir(parents=True, exist_ok=True)
+    runtime = get_runtime(TARGET.runtime)
+    bench, predictor, table, build_s = built(name, folder, seed)
+    assert table.reference is not None
+    chosen = candidates_of(bench, predictor, table, folder)
+    keys = [list(units(bench.blueprint, candidate).values()) for candidate in chosen]
+    say(f"{name}: cut and export {len(chosen)} networks")
+    export(bench, chosen, folder)
+    say(f"{name}: time them twice")
+    truth, again = (time_all(runtime, TARGET, bench, chosen, folder, i) for i in (0, 1))
+    measured = np.array([row["ratio"]["median"] for row in truth])
+    repeated = [row["ratio"]["median"] for row in again]
+    say(f"{name}: time layers alone")
+    isolated, timed_alone = isolated_sums(runtime, TARGET, bench, chosen, folder)
+    reference = table.reference.median
+    estimates = [predictor.estimate(own) for own in keys]
+    predicted = {
+        "table": np.array([estimate.seconds for estimate in estimates]) / reference,
+        "flops": flops_fit(table.rows, keys) / reference,
+        "isolated": isolated / reference,
+    }
+    learnt = KernelPredictor.fit(table.rows)
+    rates = [
+        hit_rate(learnt.network(own) or [], kernels(runtime, TARGET, folder / f"{candidate.digest}.onnx"))
+        for own, candidate in zip(keys, chosen, strict=True)
+    ]
+    origins = [estimate.origin for estimate in estimates]
+    return {
+        "build_s": build_s,
+        "networks_timed": len(table.networks),
+        "reference_s": table.reference.to_json(),
+        "held_out": predictor.held_out.to_json(),
+        "stairs": {kind: {"quantum": s.quantum, "edges": list(s.edges)} for kind, s in table.stairs.items()},
+        "predictors": {key: errors(list(values), list(measured)) for key, values in predicted.items()},
+        "isolated_units_timed": timed_alone,
+        "tau_ceiling": errors(repeated, list(measured))["kendall_tau"],
+        "repeat": errors(repeated, list(measured)),
+        "standard_error": {
+            "worst": max(row["standard_error"] for row in truth),
+            "over_limit": sum(row["standard_error"] > MOST_ERROR for row in truth),
+        },
+        "kernel_hit_rate": float(np.mean(rates)),
+        "candidates_per_s": speed(bench, predictor),
+        "origins": {origin: origins.count(origin) for origin in sorted(set(origins))},
+        "networks": [
+            {
+                "digest": candidate.digest,
+                "measured": float(value),
+                "repeated": float(other),
+                "low": estimate.low / reference,
+                "high": estimate.high / reference,
+                "inside": bool(estimate.low / reference <= value <= estimate.high / reference),
+                **{key: float(values[i]) for key, values in predicted.items()},
+            }
+            for i, (candidate, value, other, estimate) in enumerate(
+                zip(chosen, measured, repeated, estimates, strict=True)
+            )
+        ],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*", choices=CASES, default=list(CASES))
+    parser.add_argument("--folder", type=Path, default=Path("runs/prediction"))
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    quiet_torch()
+    results: dict[str, Any] = {}
+    for name in arguments.only:
+        results[name] = run(name, arguments.folder / name, arguments.seed)
+        for _, asked, found, met in claims({name: results[name]}):
+            say(f"{name}: {'yes' if met else 'NO':4}{asked:45}{found}")
+        document = {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "target": TARGET.slug,
+            "machine": probe().to_json(),
+            "versions": get_runtime(TARGET.runtime).versions(),
+            "protocol": PROTOCOLS["table"].to_json(),
+            "networks": results,
+        }
+        arguments.results.mkdir(parents=True, exist_ok=True)
+        (arguments.results / "prediction.json").write_text(json.dumps(document, indent=1) + "\n")
+        draw(results, arguments.results / "prediction.png")
+    for network, asked, found, met in claims(results):
+        print(f"{'yes' if met else 'NO':4} {network:12} {asked:45} {found}")
+    for network, found in results.items():
+        for key, figures in found["predictors"].items():
+            print(f"     {network:12} {key:10}", {name: round(value, 4) for name, value in figures.items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What is asked of predictions, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import kendalltau
+
+ASKED = {
+    "within_5": 0.95, "within_10": 1.0, "bias": 0.01, "tau_below_ceiling": 0.04, "build_s": 240.0, "kernels": 0.98,
+    "coverage": (0.91, 0.98), "candidates_per_s": 200_000,
+}  # fmt: skip
+
+
+def errors(predicted: Sequence[float], measured: Sequence[float]) -> dict[str, float]:
+    """Return the figures of one predictor on one network."""
+    off = np.asarray(predicted) / np.asarray(measured) - 1
+    return {
+        "mape": float(np.mean(np.abs(off))),
+        "bias": float(np.mean(off)),
+        "within_5": float(np.mean(np.abs(off) <= 0.05)),
+        "within_10": float(np.mean(np.abs(off) <= 0.10)),
+        "worst": float(np.max(np.abs(off))),
+        "kendall_tau": float(kendalltau(predicted, measured).statistic),
+    }
+
+
+def claims(results: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str, bool]]:
+    """Return (network, asked, measured, met), a row for each figure that was asked for."""
+    rows = []
+    for name, found in results.items():
+        table = found["predictors"]["table"]
+        rows += [
+            (name, "within 5 %: at least 95 %", f"{table['within_5']:.1%}", table["within_5"] >= 0.95),
+            (name, "within 10 %: all", f"{table['within_10']:.1%}", table["within_10"] == 1.0),
+            (name, "bias: within 1 %", f"{table['bias']:+.2%}", abs(table["bias"]) <= 0.01),
+            (
+                name, "tau: at least its ceiling less 0.04",
+                f"{table['kendall_tau']:.3f}, ceiling {found['tau_ceiling']:.3f}",
+                table["kendall_tau"] >= found["tau_ceiling"] - 0.04,
+            ),
+            (name, "building: at most 4 min", f"{found['build_s']:.0f} s", found["build_s"] <= 240),
+            (name, "kernels predicted: at least 98 %", f"{found['kernel_hit_rate']:.1%}",
+             found["kernel_hit_rate"] >= 0.98),
+            (name, "predictions: at least 200,000 a second", f"{found['candidates_per_s']:,.0f}",
+             found["candidates_per_s"] >= 200_000),
+        ]  # fmt: skip
+    inside = [row["inside"] for found in results.values() for row in found["networks"]]
+    share = sum(inside) / len(inside)
+    rows.append(("all", "95 % intervals hold 91 to 98 %", f"{share:.1%} of {len(inside)}", 0.91 <= share <= 0.98))
+    for mark, limit, key in (("nn-Meter's 99.0 % within 10 %", 0.99, "within_10"),
+                             ("LitePred's 90.5 % within 5 %", 0.905, "within_5"),
+                             ("LitePred's 98.9 % within 10 %", 0.989, "within_10")):  # fmt: skip
+        mean = float(np.mean([found["predictors"]["table"][key] for found in results.values()]))
+        rows.append(("all", f"published: {mark}", f"{mean:.1%}", mean >= limit))
+    return rows

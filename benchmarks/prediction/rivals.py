@@ -1,0 +1,97 @@
+"""What others predict with: FLOPs fitted linearly, and the sum of isolated layer timings, uncalibrated."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from hwprofiles import Runtime, Target, compare_on
+from hwprofiles.protocol import TimingProtocol
+from latency_tables import NetworkRow, UnitKey
+from search.deploy.sweeping import extracted
+from search.engine.bench import Bench
+from search.graph import Candidate
+from search.graph.keys import unit_specs, units
+
+# One layer alone, as the builders of lookup tables time it: warmed up, a few dozen runs.
+LAYER = TimingProtocol(
+    runs_per_turn=1, turn_s=0.0002, turns_per_window=4, min_windows=8, max_windows=8, relative_half_width=1.0,
+    time_limit_s=1.0, warmup_s=0.003, watch_s=0.0,
+)  # fmt: skip
+
+
+def work(keys: Sequence[UnitKey]) -> float:
+    """Return the multiplications of a network's weighted units, from their families: widths x positions x taps."""
+    return float(sum(_unit_work(key) for key in keys))
+
+
+def _unit_work(key: UnitKey) -> float:
+    sizes = {word[:2]: word for word in key.family.split() if word[0] != "+"}
+    width_in, width_out = key.widths
+    positions = _product(next((w.lstrip("outa") for w in key.family.split() if w.startswith(("out", "at"))), "1"))
+    taps = _product(next((w[1:] for w in key.family.split() if w[0] == "k" and w[1:2].isdigit()), "1"))
+    if "depthwise" in key.family:
+        return positions * taps * width_out
+    inside = next((int(w[7:]) for w in sizes.values() if w.startswith("grouped")), width_in)
+    return positions * taps * inside * width_out
+
+
+def _product(text: str) -> int:
+    return math.prod(int(part) for part in text.split("x") if part.isdigit())
+
+
+def flops_fit(rows: Sequence[NetworkRow], networks: Sequence[Sequence[UnitKey]]) -> np.ndarray:
+    """Fit seconds = a + b x work to the table's own networks, in relative terms, and predict."""
+    x = np.array([work([unit.key for unit in row.units]) for row in rows])
+    y = np.array([row.seconds.median for row in rows])
+    features = np.stack([np.ones_like(x), x], axis=1)
+    found, *_ = np.linalg.lstsq(features / y[:, None], np.ones_like(y), rcond=None)
+    return np.array([found[0] + found[1] * work(keys) for keys in networks])
+
+
+def isolated_sums(
+    runtime: Runtime, target: Target, bench: Bench, candidates: Sequence[Candidate], folder: Path
+) -> tuple[np.ndarray, float]:
+    """Time each unit of the candidates alone, as a network of its own, and add up.
+
+    Returns:
+        Seconds of shape (len(candidates),), and the share of units that could be timed; the rest counts as the mean of
+        the others.
+    """
+    journal = folder / "isolated.jsonl"
+    known = {}
+    if journal.exists():
+        known = {tuple(row["key"]): row["seconds"] for row in map(json.loads, journal.read_text().splitlines())}
+    names = {spec.node: spec.name for spec in unit_specs(bench.blueprint)}
+    sums, missing, every = [], 0, 0
+    for candidate in candidates:
+        keys = units(bench.blueprint, candidate)
+        lacking = {name: key for name, key in keys.items() if (key.family, *key.widths) not in known}
+        if lacking:
+            model = onnx.load_from_string(bench.slicer.slice(candidate))
+            values = {names[node]: made for node, made in bench.slicer.nodes(candidate).items()}
+            for name, key in lacking.items():
+                if (key.family, *key.widths) not in known:
+                    seconds = _alone(runtime, target, model, frozenset(values.get(name, ())))
+                    known[key.family, *key.widths] = seconds
+                    with journal.open("a") as file:
+                        file.write(json.dumps({"key": [key.family, *key.widths], "seconds": seconds}) + "\n")
+        found = [known[key.family, *key.widths] for key in keys.values()]
+        timed = [seconds for seconds in found if seconds is not None]
+        every, missing = every + len(found), missing + len(found) - len(timed)
+        sums.append(sum(timed) * len(found) / max(1, len(timed)))
+    return np.array(sums), 1 - missing / every
+
+
+def _alone(runtime: Runtime, target: Target, model: onnx.ModelProto, values: frozenset[str]) -> float | None:
+    content = extracted(model, values)
+    if content is None:
+        return None
+    with runtime.load(content, target, np.random.default_rng(0)) as session:
+        measured = compare_on(runtime, {"layer": session}, "layer", LAYER, rng=np.random.default_rng(0))
+    return float(np.median(measured.windows["layer"]))
