@@ -10,9 +10,7 @@ from ...errors import ExportError
 from ...graph import Blueprint, Candidate
 
 
-def check_shapes(
-    data: bytes, blueprint: Blueprint, call: Mapping[str, str], candidate: Candidate, batch: int
-) -> None:
+def check_shapes(data: bytes, blueprint: Blueprint, call: Mapping[str, str], candidate: Candidate, batch: int) -> None:
     """Infer the shapes of a sliced file and compare each value that equals a call with the axes of that call.
 
     Args:
@@ -30,7 +28,9 @@ def check_shapes(
     except onnx.shape_inference.InferenceError as exc:
         raise ExportError(f"A sliced file must have sound shapes, but: {str(exc).strip().splitlines()[-1]}") from exc
     shapes = {
-        value.name: [size.dim_value if size.HasField("dim_value") else None for size in value.type.tensor_type.shape.dim]
+        value.name: [
+            size.dim_value if size.HasField("dim_value") else None for size in value.type.tensor_type.shape.dim
+        ]
         for value in [*model.graph.value_info, *model.graph.output]
     }
     for node in model.graph.node:

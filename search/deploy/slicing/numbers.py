@@ -125,7 +125,8 @@ def _constant(
     value, what = values[0], f"input {position}"
     shapes = [each.shape for each in values]
     sizes = tuple(
-        solver.solve(observed, index, f"axis {axis} of {what}") for axis, observed in enumerate(zip(*shapes, strict=True))
+        solver.solve(observed, index, f"axis {axis} of {what}")
+        for axis, observed in enumerate(zip(*shapes, strict=True))
     )
     if len(set(shapes)) == 1:
         sizes = ()

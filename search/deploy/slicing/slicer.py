@@ -58,7 +58,9 @@ class OnnxSlicer:
                 return
             except ExportError as exc:
                 trouble = exc
-        raise ExportError(f"A file can be sliced where narrow exports tell how its numbers follow the widths: {trouble}")
+        raise ExportError(
+            f"A file can be sliced where narrow exports tell how its numbers follow the widths: {trouble}"
+        )
 
     def _settle(self, references: list[Reference]) -> None:
         skeleton = copy.deepcopy(references[0].proto)
