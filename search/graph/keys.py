@@ -1,7 +1,8 @@
 """From a candidate to the units that a latency table knows: one unit for each weighted layer and what follows it.
 
-A **unit** is a convolution or matrix product with a weight, together with the pointwise and pooling calls behind it,
-up to the next weighted layer: what runtimes fuse. Its family says all that matters except the two widths.
+A **unit** is a convolution or matrix product, with a weight or of two activations, together with the pointwise and
+pooling calls behind it, up to the next one: what runtimes fuse. Its family says all that matters except the two widths.
+What depends on no input is computed when a file is made: it costs nothing, and begins no unit.
 """
 
 from __future__ import annotations
@@ -18,9 +19,22 @@ from .axes import Axis
 from .blueprint import Blueprint
 from .candidate import Candidate
 from .restrict import module_of
-from .tracing import operator_name
+from .tracing import module_path, operator_name
 
-WEIGHTED = frozenset({"conv1d", "conv2d", "conv3d", "linear"})
+CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv3d"})
+
+TRANSPOSED = frozenset({"conv_transpose1d", "conv_transpose2d", "conv_transpose3d"})
+
+WEIGHTED = CONVOLUTIONS | TRANSPOSED | {"linear"}
+"""Operators with a weight that begin a unit."""
+
+_OPERANDS: Mapping[str, tuple[int, ...]] = {
+    "matmul": (0, 1), "bmm": (0, 1), "mm": (0, 1), "mv": (0, 1), "dot": (0, 1), "addmm": (1, 2), "baddbmm": (1, 2),
+    "einsum": (1,), "scaled_dot_product_attention": (0, 1, 2),
+}  # fmt: skip
+"""Product of activations -> positions of the arguments that are multiplied."""
+
+BEGINNING = WEIGHTED | _OPERANDS.keys()
 """Operators that begin a unit."""
 
 _SILENT = frozenset({"batch_norm", "dropout", "feature_dropout", "clone", "contiguous", "detach", "to", "flatten",
@@ -33,7 +47,7 @@ class UnitSpec:
     """A unit of the unpruned network.
 
     Attributes:
-        name: Module of its weight (with "#k" for a weight that is used several times).
+        name: Module of its weight, or module and operator of a product (with "#k" where there are several).
         node: Node name of the call that begins it.
         family: Operator, kernel, stride, grouping, sizes and what follows; all but the widths.
         column: Axis that the input width is read from.
@@ -49,22 +63,23 @@ class UnitSpec:
 
 def unit_specs(blueprint: Blueprint) -> tuple[UnitSpec, ...]:
     """Return the units of the unpruned network, in the order in which they run."""
-    owner = unit_nodes(blueprint)
+    owner, moving = unit_nodes(blueprint), _moving(blueprint)
     followers: dict[str, list[str]] = {}
     for node in blueprint.graph.nodes:
         name = operator_name(node)
-        if node.name in owner and name not in WEIGHTED | _SILENT:
+        if node in moving and node.name in owner and name not in BEGINNING | _SILENT:
             seen = followers.setdefault(owner[node.name], [])
             if name.rstrip("_") not in seen:
                 seen.append(name.rstrip("_"))
     specs, times = [], dict[str, int]()
     for node in blueprint.graph.nodes:
-        if operator_name(node) in WEIGHTED:
-            weight: Any = node.args[1]
-            path = module_of(str(weight.target)) if weight.op == "get_attr" else node.name
+        if _begins(node, moving):
+            path = _path(node)
             times[path] = times.get(path, 0) + 1
             name = path if times[path] == 1 else f"{path}#{times[path]}"
-            specs.append(_spec(blueprint, node, name, followers.get(node.name, [])))
+            family, column, row = _described(blueprint, node)
+            whole = " ".join([*family, *(f"+{f}" for f in followers.get(node.name, []))])
+            specs.append(UnitSpec(name, node.name, whole, column, row))
     return tuple(specs)
 
 
@@ -80,71 +95,160 @@ def units(blueprint: Blueprint, candidate: Candidate) -> dict[str, UnitKey]:
 
 
 def unit_nodes(blueprint: Blueprint, removed: Collection[str] = ()) -> dict[str, str]:
-    """Return node name -> node name of the weighted call whose unit it belongs to.
+    """Return node name -> node name of the call whose unit it belongs to.
 
     A call belongs to the latest unit among those that it reads; calls before the first unit belong to that one.
     """
     detour = {block.addition: block.stays for block in blueprint.blocks if block.name in removed}
     live = {node.name for node in blueprint.live(removed)}
+    moving = _moving(blueprint)
     order: dict[str, int] = {}
     owner: dict[str, str] = {}
     orphans: list[str] = []
     for node in blueprint.graph.nodes:
         if node.op != "call_function" or (node.name not in live and node.name not in detour):
             continue
-        if node.name in detour:
-            if detour[node.name] in owner:
-                owner[node.name] = owner[detour[node.name]]
-        elif operator_name(node) in WEIGHTED:
+        if node.name not in detour and _begins(node, moving):
             order[node.name] = len(order)
             owner[node.name] = node.name
+            continue
+        sources = [detour[node.name]] if node.name in detour else [source.name for source in node.all_input_nodes]
+        units = [owner[name] for name in sources if name in owner]
+        if units:
+            owner[node.name] = max(units, key=order.__getitem__)
         else:
-            _inherit(node, owner, order, orphans)
+            orphans.append(node.name)
     first = next(iter(order), None)
     if first is not None:
         owner.update(dict.fromkeys(orphans, first))
     return owner
 
 
-def _inherit(node: fx.Node, owner: dict[str, str], order: Mapping[str, int], orphans: list[str]) -> None:
-    sources = [owner[source.name] for source in node.all_input_nodes if source.name in owner]
-    if sources:
-        owner[node.name] = max(sources, key=order.__getitem__)
-    else:
-        orphans.append(node.name)
+def _moving(blueprint: Blueprint) -> set[fx.Node]:
+    """Return the nodes that depend on an input of the network."""
+    found: set[fx.Node] = set()
+    for node in blueprint.graph.nodes:
+        if node.op == "placeholder" or not found.isdisjoint(node.all_input_nodes):
+            found.add(node)
+    return found
+
+
+def _begins(node: fx.Node, moving: Collection[fx.Node]) -> bool:
+    name = operator_name(node)
+    if name == "einsum" and len(_operands(node)) < 2:
+        return False
+    return name in BEGINNING and node in moving
+
+
+def _path(node: fx.Node) -> str:
+    """Return the name of the unit that a call begins, but for the number."""
+    name = operator_name(node)
+    if name in WEIGHTED:
+        weight: Any = node.args[1]
+        return module_of(str(weight.target)) if weight.op == "get_attr" else node.name
+    return ".".join(part for part in (module_path(node), _kind(name)) if part)
+
+
+def _kind(name: str) -> str:
+    """Return the class of a product: the operators that compute the same share one."""
+    if name == "scaled_dot_product_attention":
+        return "attention"
+    return name if name == "einsum" else "matmul"
 
 
 def _count(blueprint: Blueprint, axis: Axis, widths: Mapping[int, int]) -> int:
     return blueprint.algebra.width(axis, widths).count
 
 
-def _spec(blueprint: Blueprint, node: fx.Node, name: str, followers: list[str]) -> UnitSpec:
-    source: Any = node.args[0]
+def _described(blueprint: Blueprint, node: fx.Node) -> tuple[list[str], Axis, Axis]:
+    """Return the words of a unit's family and the axes of its widths."""
+    name = operator_name(node)
+    if name in _OPERANDS:
+        return _product(blueprint, node)
+    return _linear(blueprint, node) if name == "linear" else _convolution(blueprint, node)
+
+
+def _axes_of(blueprint: Blueprint, node: Any) -> list[Axis]:
+    if node.name in blueprint.axes:
+        return list(blueprint.axes[node.name][0])
+    return list(blueprint.parameters[str(node.target)])
+
+
+def _linear(blueprint: Blueprint, node: fx.Node) -> tuple[list[str], Axis, Axis]:
+    before, after = _axes_of(blueprint, node.args[0]), _axes_of(blueprint, node)
+    at = _batch(blueprint, before[:-1]) + before[1:-1]
+    # Positions whose number follows a dim (a layer over tokens has one for each channel) count with both widths.
+    many = _following(blueprint, before[:-1])
+    return ["linear", f"at{_extent(blueprint, at)}"], many + before[-1], many + after[-1]
+
+
+def _convolution(blueprint: Blueprint, node: fx.Node) -> tuple[list[str], Axis, Axis]:
+    before, after = _axes_of(blueprint, node.args[0]), _axes_of(blueprint, node)
     weight: Any = node.args[1]
-    operator = operator_name(node)
-    before, after = blueprint.axes[source.name][0], blueprint.axes[node.name][0]
-    column, row = (before[-1], after[-1]) if operator == "linear" else (before[1], after[1])
-    parts = [operator]
-    if operator == "linear":
-        parts.append(f"at{_extent(blueprint, before[1:-1])}")
-    else:
-        kernel = blueprint.parameters[str(weight.target)][2:] if weight.op == "get_attr" else ()
-        parts += [f"k{_extent(blueprint, list(kernel))}", *_convolution(node)]
-        parts += [f"in{_extent(blueprint, before[2:])}", f"out{_extent(blueprint, after[2:])}"]
-    return UnitSpec(name, node.name, " ".join([*parts, *(f"+{f}" for f in followers)]), column, row)
+    kernel = [int(size) for size in weight.meta["val"].shape[2:]]
+    channels = len(before) - len(kernel) - 1
+    many = _batch(blueprint, before[:channels])
+    parts = [operator_name(node), f"k{_times(kernel) or 1}", *_grouping(node)]
+    parts += [f"in{_extent(blueprint, many + before[channels + 1 :])}"]
+    parts += [f"out{_extent(blueprint, many + after[channels + 1 :])}"]
+    return parts, before[channels], after[channels]
 
 
-def _convolution(node: fx.Node) -> list[str]:
-    arguments: dict[str, Any] = {a.name: a.default_value for a in node.target._schema.arguments}  # type: ignore[union-attr]
-    arguments |= dict(zip(arguments, node.args, strict=False)) | dict(node.kwargs)
-    groups = arguments["groups"]
-    inside = int(arguments["weight"].meta["val"].shape[1])
+def _grouping(node: fx.Node) -> list[str]:
+    arguments = _arguments(node)
+    groups, weight = arguments["groups"], arguments["weight"].meta["val"]
+    inside = int(weight.shape[0]) // groups if operator_name(node) in TRANSPOSED else int(weight.shape[1])
     kind = "dense" if groups == 1 else "depthwise" if inside == 1 else f"grouped{inside}"
     parts = [f"s{_times(arguments['stride'])}", kind]
     return parts if set(_listed(arguments["dilation"])) <= {1} else [*parts, f"d{_times(arguments['dilation'])}"]
 
 
-def _listed(value: Any) -> list[int]:
+def _product(blueprint: Blueprint, node: fx.Node) -> tuple[list[str], Axis, Axis]:
+    """Describe a product of activations; its widths are what follows dims in its first operand and its result."""
+    name, operands = operator_name(node), [_axes_of(blueprint, operand) for operand in _operands(node)]
+    after = _axes_of(blueprint, node)
+    parts = [_kind(name)]
+    if name == "einsum":
+        parts.append(str(node.args[0]).replace(" ", ""))
+    parts += [_shape(blueprint, axes) for axes in [*operands, after]]
+    if name == "scaled_dot_product_attention":
+        arguments = _arguments(node)
+        parts += [word for word, given in (("mask", "attn_mask"), ("causal", "is_causal")) if arguments[given]]
+    return parts, _following(blueprint, operands[0]), _following(blueprint, after)
+
+
+def _operands(node: fx.Node) -> list[fx.Node]:
+    found: list[Any] = []
+    for position in _OPERANDS[operator_name(node)]:
+        found += _listed(node.args[position])
+    return found
+
+
+def _shape(blueprint: Blueprint, axes: list[Axis]) -> str:
+    """Return the sizes of a tensor in the unpruned network; the only one that follows dims is a width, and left out."""
+    following = [bool(blueprint.dims_of(axis)) for axis in axes]
+    alone = sum(following) == 1
+    sizes = (blueprint.algebra.size(axis).count for axis in axes)
+    return "x".join("w" if alone and moves else str(size) for moves, size in zip(following, sizes, strict=True)) or "1"
+
+
+def _following(blueprint: Blueprint, axes: list[Axis]) -> Axis:
+    """Return the product of those axes that follow dims."""
+    return tuple(term for axis in axes if blueprint.dims_of(axis) for term in axis)
+
+
+def _batch(blueprint: Blueprint, axes: list[Axis]) -> list[Axis]:
+    """Return the axis before the channels or positions where it holds more than the batch, such as windows."""
+    return [axis for axis in axes[:1] if blueprint.algebra.size(axis).count != 1]
+
+
+def _arguments(node: fx.Node) -> dict[str, Any]:
+    """Return the arguments of a call by name."""
+    arguments: dict[str, Any] = {a.name: a.default_value for a in node.target._schema.arguments}  # type: ignore[union-attr]
+    return arguments | dict(zip(arguments, node.args, strict=False)) | dict(node.kwargs)
+
+
+def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 

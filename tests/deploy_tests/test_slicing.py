@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import numpy_helper
 
 from hwprofiles import NullRuntime
 from search.deploy import OnnxSlicer, job, structure_digest
@@ -17,15 +18,19 @@ from search.graph import Blueprint, Candidate, assemble, full, sample
 from search.graph.keys import unit_specs, units
 from search.importance import select
 from search.surgery import cut
+from tests.twins import SMALL
 
-from .networks import blueprint_of
+from .networks import blueprint_of, twin_of
+from .optimised import optimised
 
 NAMES = ("residual", "grouped", "tower")
+MORE = ("joined", "deit", "unet", "convnext")
+SLOW = ("swin", "mobilenet-v2", "resnet-bottleneck", "unet-resized")
 
 
 @cache
 def prepared(name: str) -> tuple[Blueprint, OnnxSlicer]:
-    blueprint = blueprint_of(name)
+    blueprint = twin_of(name) if name in SMALL else blueprint_of(name)
     return blueprint, OnnxSlicer(blueprint, 1)
 
 
@@ -79,6 +84,60 @@ def test_many_sliced_files_have_the_operators_and_shapes_of_the_cut_networks(nam
     for candidate in [candidates(name, 0)[0], *candidates(name, 12)[3:]]:
         really_cut = cut(blueprint, select(blueprint, candidate))
         assert facts(sliced(name, candidate)) == facts(to_onnx(really_cut, really_cut.example(1)))
+
+
+def compare_optimised(name: str, candidate: Candidate) -> None:
+    blueprint = prepared(name)[0]
+    really_cut = cut(blueprint, select(blueprint, candidate))
+    expected = optimised(to_onnx(really_cut, really_cut.example(1)))
+    assert optimised(sliced(name, candidate)) == expected
+
+
+@pytest.mark.parametrize("name", ["joined", "deit"])
+def test_the_runtime_makes_of_it_what_it_makes_of_the_cut_network(name: str) -> None:
+    compare_optimised(name, candidates(name, 1)[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES + MORE + SLOW)
+def test_the_runtime_makes_of_many_what_it_makes_of_the_cut_networks(name: str) -> None:
+    for candidate in candidates(name, 6):
+        compare_optimised(name, candidate)
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_every_value_belongs_to_one_unit(name: str) -> None:
+    blueprint, slicer = prepared(name)
+    for candidate in candidates(name, 4):
+        made = [value for node in sliced(name, candidate).graph.node for value in node.output]
+        named = slicer.nodes(candidate)
+        assert sorted(value for values in named.values() for value in values) == sorted(made)
+        owners = {spec.node: spec.name for spec in unit_specs(blueprint)}
+        assert {owners[node] for node in named} == set(units(blueprint, candidate))
+
+
+def test_the_products_of_attention_belong_to_its_unit() -> None:
+    blueprint, slicer = prepared("deit")
+    candidate = full(blueprint)
+    model, work = sliced("deit", candidate), job(blueprint, slicer, candidate)
+    maker = {node.output[0]: node for node in model.graph.node}
+    constants = {tensor.name for tensor in model.graph.initializer}
+    _, values = work.units["blocks.0.attn.attention"]
+    kinds = Counter(maker[value].op_type for value in values)
+    assert kinds["MatMul"] == 2
+    assert kinds["Softmax"] == 1
+    assert not any(set(maker[v].input) & constants for v in values if maker[v].op_type == "MatMul")
+
+
+def test_scales_of_attention_stay_as_they_were() -> None:
+    blueprint = prepared("deit")[0]
+    scales = []
+    for candidate in (full(blueprint), candidates("deit", 1)[-1]):
+        model = sliced("deit", candidate)
+        scales.append(
+            {float(numpy_helper.to_array(t)) for t in model.graph.initializer if not t.dims and t.data_type == 1}
+        )
+    assert scales[1] <= scales[0]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,6 +13,7 @@ import onnx
 import onnxruntime
 import torch
 from onnx import numpy_helper
+from torch.utils import _pytree as pytree
 
 from ...graph import Blueprint, Candidate, Selection, assemble, full
 from ...surgery import Subnet, cut
@@ -23,6 +24,15 @@ Array = npt.NDArray[Any]
 
 DRAWS = 12
 """Random candidates that each reference is chosen from."""
+
+GAINS = (2.0, 0.5, 0.1)
+"""Variances of weights, times their inputs, that are tried: products of activations and bounds like smaller ones."""
+
+NUDGE = 1e-5
+"""Relative change of the input by which a network is told to be steady."""
+
+GROWTH = 20.0
+"""Most that a relative change of the input may grow on its way to the output."""
 
 NARROWEST = 0.25
 """Least share of a dim that a reference keeps: a width of 1 would let the exporter drop operators."""
@@ -53,20 +63,12 @@ class Weights:
 
     @classmethod
     def draw(cls, blueprint: Blueprint, batch: int, seed: int) -> Weights:
-        """Draw weights of the scale that keeps activations near one."""
-        network = _first_units(blueprint, full(blueprint))
-        generator = torch.Generator().manual_seed(seed)
-        state = dict[str, torch.Tensor]()
-        for name, parameter in network.named_parameters():
-            fan = max(1, parameter[0].numel()) if parameter.dim() > 1 else 1
-            noise = torch.randn(parameter.shape, generator=generator)
-            scaled = noise * (2.0 / fan) ** 0.5 if parameter.dim() > 1 else 1.0 + 0.2 * noise
-            state[name] = scaled.to(parameter.dtype)
-        for name, buffer in network.named_buffers():
-            if buffer.is_floating_point():
-                draw = torch.rand(buffer.shape, generator=generator).to(buffer.dtype)
-                state[name] = 0.5 + draw if name.endswith("running_var") else 0.2 * (draw - 0.5)
-        return cls(blueprint, batch, state)
+        """Draw weights of the scale that keeps activations near one, or smaller ones where rounding would grow."""
+        for gain in GAINS:
+            weights = cls(blueprint, batch, _random_state(blueprint, gain, seed))
+            if _steady(weights.network(full(blueprint)), batch, seed):
+                break
+        return weights
 
     def network(self, candidate: Candidate) -> Subnet:
         """Return a candidate's network with the first units of these weights."""
@@ -90,6 +92,35 @@ class Weights:
         _spell_out_reshapes(proto)
         constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
         return Reference(candidate, proto, constants)
+
+
+def _random_state(blueprint: Blueprint, gain: float, seed: int) -> dict[str, torch.Tensor]:
+    """Return parameter or buffer name -> random content."""
+    network = _first_units(blueprint, full(blueprint))
+    generator = torch.Generator().manual_seed(seed)
+    state = dict[str, torch.Tensor]()
+    for name, parameter in network.named_parameters():
+        fan = max(1, parameter[0].numel()) if parameter.dim() > 1 else 1
+        noise = torch.randn(parameter.shape, generator=generator)
+        scaled = noise * (gain / fan) ** 0.5 if parameter.dim() > 1 else 1.0 + 0.2 * noise
+        state[name] = scaled.to(parameter.dtype)
+    for name, buffer in network.named_buffers():
+        if buffer.is_floating_point():
+            draw = torch.rand(buffer.shape, generator=generator).to(buffer.dtype)
+            state[name] = 0.5 + draw if name.endswith("running_var") else 0.2 * (draw - 0.5)
+    return state
+
+
+def _steady(network: Subnet, batch: int, seed: int) -> bool:
+    """Tell whether what differs in the input's last digits differs little in the output."""
+    generator = torch.Generator().manual_seed(seed)
+    example = network.example(batch)
+    inputs = [torch.randn(x.shape, generator=generator, dtype=x.dtype) if x.is_floating_point() else x for x in example]
+    with torch.no_grad():
+        first = pytree.tree_leaves(network(*inputs))
+        second = pytree.tree_leaves(network(*(x * (1 + NUDGE) if x.is_floating_point() else x for x in inputs)))
+    pairs = [(a, b) for a, b in zip(first, second, strict=True) if isinstance(a, torch.Tensor)]
+    return all(bool((a - b).abs().max() <= GROWTH * NUDGE * a.abs().max()) for a, b in pairs if a.is_floating_point())
 
 
 def _first_units(blueprint: Blueprint, candidate: Candidate) -> Subnet:
