@@ -35,8 +35,9 @@ class TimingProtocol:
         confidence: Of the intervals.
         turn_quantile: Quantile of the turns that is a window's value, inside [0, 1]. One below the median sees less
             of other processes on the same core, and less of what latency really is there.
-        reload: Whether files are loaded anew before each window (`compare_files` only), so that where they lie in
-            memory is drawn again, too.
+        reload: Whether files are loaded anew between windows (`compare_files` only), so that where they lie in memory
+            is drawn again, too.
+        windows_per_load: Windows from one loading to the next, where `reload` holds.
         keep_runs: Whether the seconds of single runs are kept, for percentiles.
         watch_s: Time for which the cores are watched before the quietest is chosen to run on.
     """
@@ -53,11 +54,12 @@ class TimingProtocol:
     confidence: float = 0.95
     turn_quantile: float = 0.5
     reload: bool = False
+    windows_per_load: int = 1
     keep_runs: bool = False
     watch_s: float = 0.05
 
     def __post_init__(self) -> None:
-        for field in ("runs_per_turn", "turns_per_window", "min_windows"):
+        for field in ("runs_per_turn", "turns_per_window", "min_windows", "windows_per_load"):
             if getattr(self, field) < 1:
                 raise ValueError(f"`{field}` must be at least 1, but got {getattr(self, field)!r}.")
         for field in ("turn_s", "relative_half_width", "time_limit_s"):
@@ -112,6 +114,7 @@ PROTOCOLS: dict[str, TimingProtocol] = {
         time_limit_s=6.0,
         warmup_s=0.01,
         reload=True,
+        windows_per_load=2,
         watch_s=0.0,
     ),
     "difference": TimingProtocol(

@@ -164,7 +164,7 @@ def compare_files(
 ) -> Measurement:
     """Load files and time them in turn; see `compare`.
 
-    With `TimingProtocol.reload`, all are loaded anew before each window, in random order. Where in memory a file's
+    With `TimingProtocol.reload`, all are loaded anew between windows, in random order. Where in memory a file's
     weights and buffers come to lie changes its speed, by a per cent or so and for as long as it stays loaded; only
     loading it again makes that a part of the interval.
 
@@ -187,23 +187,23 @@ def compare_files(
     runtime.require(target)
     clock, watch, seed = runtime.clock, _Stopwatch(runtime.clock), int(rng.integers(2**32))
     with ExitStack() as stack:
-        first = stack.enter_context(ExitStack())
-        sessions = _load(runtime, files, target, seed, rng, first)
-        cores = stack.enter_context(_pin(sessions, protocol, runtime.sleep))
+        with runtime.load(files[canary], target, np.random.default_rng(seed)) as probe:
+            cores = stack.enter_context(_pin({canary: probe}, protocol, runtime.sleep))
+        loaded = stack.enter_context(ExitStack())
         began = watch.passed()
-        first.close()
-        sessions = _load(runtime, files, target, seed, rng, first)
-        loading_s = watch.passed() - began if protocol.reload else 0.0
+        sessions = _load(runtime, files, target, seed, rng, loaded)
+        loading_s = (watch.passed() - began) / protocol.windows_per_load if protocol.reload else 0.0
         plan = _prepare(sessions, protocol, clock, loading_s)
-        fresh = True
+        uses = 0
 
         def load() -> Sessions:
-            nonlocal sessions, fresh
-            if protocol.reload and not fresh:
-                first.close()
-                sessions = _load(runtime, files, target, seed, rng, first)
+            nonlocal sessions, uses
+            if protocol.reload and uses == protocol.windows_per_load:
+                loaded.close()
+                sessions = _load(runtime, files, target, seed, rng, loaded)
                 _run_in(sessions)
-            fresh = False
+                uses = 0
+            uses += 1
             return sessions
 
         empty = _empty(canary, files, plan, protocol, runtime.versions(), date)
