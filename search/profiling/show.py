@@ -55,7 +55,10 @@ def _summary(content: Content) -> Table:
         ("bias", f"{100 * held_out['bias']:+.1f} %"),
         ("order", ranks),
         ("kernels", _kernels(content["kernels"]["hit_rate"])),
-        ("not covered", f"{cells['count']} of {cells['of']} cells ({format_percent(cells['share'], 0)}), which are interpolated"),
+        (
+            "not covered",
+            f"{cells['count']} of {cells['of']} cells ({format_percent(cells['share'], 0)}), which are interpolated",
+        ),
         ("stairs", f"{len(content['stairs'])} operator classes" if content["stairs"] else "not swept"),
     ]
     for name, value in rows:

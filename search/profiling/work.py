@@ -13,7 +13,7 @@ from latency_tables import LatencyTable, Predictor, SparseTableError, UnknownUni
 
 from ..engine import Progress, least_latency
 from ..engine.bench import Bench, reference_of
-from ..graph import Candidate
+from ..graph import Candidate, full
 
 NETWORKS = 72
 """Networks of a table, at most, unless the user says otherwise."""
@@ -100,6 +100,8 @@ def measure(
         if near:
             table = fill(near, f"{len(near)} networks as a search draws them")
             planned += near
+    # The unpruned network is timed in any case; a design may hold it.
+    planned = [candidate for candidate in planned if candidate != full(bench.blueprint)]
     missing = _untimed(bench, table, planned)
     progress.stage("table", "fit and test the predictor")
     predictor = _fit(bench, table, len(missing), time_limit_s)
