@@ -70,7 +70,7 @@ def test_a_point_within_five_percent_lies_in_the_inner_band() -> None:
 
 
 def test_a_unit_of_unknown_time_has_no_bar() -> None:
-    layers = [
+    layers: list[dict[str, Any]] = [
         {"unit": "a<b>", "seconds": 1e-3, "origin": "measured"},
         {"unit": "c", "seconds": None, "origin": "unknown"},
         {"unit": "d", "seconds": 2e-3, "origin": "interpolated"},
