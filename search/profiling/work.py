@@ -12,7 +12,7 @@ from latency_tables import LatencyTable, Origin, Predictor, SparseTableError
 
 from ..engine import Progress
 from ..engine.bench import Bench, reference_of
-from ..graph import Candidate
+from ..graph import Candidate, full
 
 NETWORKS = 320
 """Networks of a table, at most, unless the user says otherwise."""
@@ -94,7 +94,8 @@ def measure(
         table = fill(tests, "holdout", f"{len(tests)} networks that test the predictions")
     if design[FIRST:]:
         table = fill(design[FIRST:], "level", f"{len(design[FIRST:])} more networks that cover the layers")
-    planned = [*design, *tests]
+    # The unpruned network is timed in any case; a design may hold it.
+    planned = [candidate for candidate in (*design, *tests) if candidate != full(bench.blueprint)]
     missing = _untimed(bench, table, planned)
     progress.stage("table", "fit and test the predictor")
     predictor = _fit(bench, table, len(missing), time_limit_s)

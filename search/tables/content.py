@@ -7,16 +7,26 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from hwprofiles import LatheError, get_runtime, probe
-from latency_tables import NetworkRow, Predictor, SparseTableError, held_out_hit_rate
+from latency_tables import (
+    NetworkRow,
+    Predictor,
+    SparseTableError,
+    UnitKey,
+    UnknownUnitError,
+    held_out_hit_rate,
+)
 
 from ..stairs import stairs_content
 from .opening import Opened, versions_text
+
+BASELINE = "baseline"
+"""Origin of the unpruned network's row."""
 
 
 def describe(opened: Opened) -> dict[str, Any]:
     """Return what `lathe table show` tells: what the table belongs to, its rows, its error, where the time goes."""
     table, header = opened.table, opened.header
-    held_out, why = _held_out(opened)
+    predictor, why = _predictor(opened)
     return {
         "table": str(opened.path),
         "target": header.target.slug,
@@ -34,9 +44,9 @@ def describe(opened: Opened) -> dict[str, Any]:
         "failed": [{"job": job, "reason": reason} for job, reason in table.failed.items()],
         "stale": {"records": table.stale, "versions": opened.stale},
         "foreign": sum(opened.is_foreign(row.job) for row in table.rows),
-        "held_out": held_out,
+        "held_out": None if predictor is None else predictor.held_out.to_json(),
         "held_out_missing": why,
-        "families": _families(opened),
+        "families": _families(opened, predictor),
         "notes": [*table.notes, *_here(opened)],
     }
 
@@ -57,48 +67,57 @@ def _network(opened: Opened, row: NetworkRow) -> dict[str, Any]:
     }
 
 
-def quantum_of(opened: Opened) -> int:
-    """Return the channels in one block of the table's runtime.
-
-    Raises:
-        LatheError: That runtime is not in this version.
-    """
-    return get_runtime(opened.header.target.runtime).width_quantum(probe())
-
-
-def _held_out(opened: Opened) -> tuple[dict[str, Any] | None, str | None]:
-    """Return the table's own error, or why there is none."""
+def _predictor(opened: Opened) -> tuple[Predictor | None, str | None]:
+    """Fit the table's predictor, or say why that cannot be."""
     try:
-        predictor = Predictor.fit(opened.table, quantum=quantum_of(opened))
+        quantum = get_runtime(opened.header.target.runtime).width_quantum(probe())
+        return Predictor.fit(opened.table, quantum=quantum), None
     except SparseTableError as exc:
         return None, str(exc)
     except LatheError as exc:
         return None, f"Predicting needs the table's runtime: {exc}"
-    return predictor.held_out.to_json(), None
 
 
-def _families(opened: Opened) -> list[dict[str, Any]]:
-    """Return where the unpruned network's time goes, by family of units, most first; unknown ones come last."""
-    baseline = next((row for row in opened.table.rows if row.origin == "baseline"), None)
+def _families(opened: Opened, predictor: Predictor | None) -> list[dict[str, Any]]:
+    """Return where the unpruned network's time goes, by family of units, most first; unknown ones come last.
+
+    The cells of a predictor rest on the profiles of all networks. Without one, the unpruned network's own is all
+    there is.
+    """
+    baseline = next((row for row in opened.table.rows if row.origin == BASELINE), None)
     if baseline is None:
         return []
-    shares: dict[str, list[float | None]] = defaultdict(list)
+    seconds: dict[str, list[float | None]] = defaultdict(list)
     for unit in baseline.units:
-        shares[unit.key.family].append(unit.share)
-    rows = []
-    for family, values in shares.items():
-        known = [share for share in values if share is not None]
-        share = math.fsum(known) if known else None
-        rows.append(
-            {
-                "family": family,
-                "units": len(values),
-                "unknown_units": len(values) - len(known),
-                "share": share,
-                "seconds": None if share is None else share * baseline.seconds.median,
-            }
-        )
+        own = None if unit.share is None else unit.share * baseline.seconds.median
+        seconds[unit.key.family].append(own if predictor is None else _cell(predictor, unit.key))
+    known = {name: [one for one in values if one is not None] for name, values in seconds.items()}
+    fixed_s = 0.0 if predictor is None else predictor.fixed_s
+    total = fixed_s + math.fsum(one for values in known.values() for one in values)
+    rows: list[dict[str, Any]] = [
+        {
+            "family": name,
+            "units": len(values),
+            "unknown_units": len(values) - len(known[name]),
+            "seconds": math.fsum(known[name]) if known[name] else None,
+            "share": math.fsum(known[name]) / total if known[name] else None,
+        }
+        for name, values in seconds.items()
+    ]
+    if fixed_s:
+        rows.append({"family": "fixed cost of a run", "units": 0, "unknown_units": 0} | _part(fixed_s, total))
     return sorted(rows, key=lambda row: -1.0 if row["share"] is None else row["share"], reverse=True)
+
+
+def _part(seconds: float, total: float) -> dict[str, float]:
+    return {"seconds": seconds, "share": seconds / total}
+
+
+def _cell(predictor: Predictor, key: UnitKey) -> float | None:
+    try:
+        return predictor.cell(key)[0]
+    except UnknownUnitError:
+        return None
 
 
 def _here(opened: Opened) -> list[str]:

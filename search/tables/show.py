@@ -108,7 +108,7 @@ def _families(families: Sequence[Content]) -> Table:
         share, seconds = row["share"], row["seconds"]
         table.add_row(
             Text(row["family"]),
-            str(row["units"]),
+            str(row["units"] or ""),
             "unknown" if share is None else format_percent(share),
             "unknown" if seconds is None else format_seconds(seconds),
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from .conftest import Answer, Lathe
 from .project import NET
 
 TARGET = "cpu-null-fp32-b1-t1"
+RUN = f"runs/net-make_net-{TARGET}"
 
 
 @pytest.fixture
@@ -19,6 +22,26 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "net.py").write_text(NET)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def _once(lathe: Lathe, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer]:
+    folder = tmp_path_factory.mktemp("once") / "place"
+    folder.mkdir()
+    (folder / "net.py").write_text(NET)
+    with contextlib.chdir(folder):
+        return folder, profile(lathe, "--json")
+
+
+@pytest.fixture
+def profiled(
+    _once: tuple[Path, Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, dict[str, Any]]:
+    """A place with a profile in its default folder and another copy of it in `p`, and what the command said."""
+    place = Path(shutil.copytree(_once[0], tmp_path / "profiled"))
+    monkeypatch.chdir(place)
+    shutil.copytree(place / RUN, place / "p")
+    return place, object_of(_once[1])
 
 
 def profile(lathe: Lathe, *more: object, target: str = TARGET) -> Answer:
@@ -35,9 +58,9 @@ def lines(folder: Path) -> list[str]:
     return (folder / "table.jsonl").read_text().splitlines()
 
 
-def test_it_leaves_a_table_its_error_and_a_page(lathe: Lathe, place: Path) -> None:
-    found = object_of(profile(lathe, "--json"))
-    folder = place / "runs" / f"net-make_net-{TARGET}"
+def test_it_leaves_a_table_its_error_and_a_page(profiled: tuple[Path, dict[str, Any]]) -> None:
+    place, found = profiled
+    folder = place / RUN
     assert {path.name for path in folder.iterdir()} == {"table.jsonl", "profile.json", "profile.html", "run.json"}
     assert found["rows"] == found["networks"]["timed"] + 1 == len(lines(folder)) - 1
     assert found["held_out"].keys() >= {
@@ -56,8 +79,10 @@ def test_it_leaves_a_table_its_error_and_a_page(lathe: Lathe, place: Path) -> No
     assert sum(layer["share"] for layer in found["layers"]) == pytest.approx(1 - found["fixed_s"] / total)
 
 
-def test_the_same_command_times_nothing_again_and_says_the_same(lathe: Lathe, place: Path) -> None:
-    first = object_of(profile(lathe, "--json", "--out", "p"))
+def test_the_same_command_times_nothing_again_and_says_the_same(
+    lathe: Lathe, profiled: tuple[Path, dict[str, Any]]
+) -> None:
+    place, first = profiled
     before = lines(place / "p")
     again = object_of(profile(lathe, "--json", "--out", "p"))
     assert lines(place / "p") == before
@@ -65,8 +90,8 @@ def test_the_same_command_times_nothing_again_and_says_the_same(lathe: Lathe, pl
         assert again[key] == first[key]
 
 
-def test_a_kill_loses_the_timing_under_way_only(lathe: Lathe, place: Path) -> None:
-    whole = object_of(profile(lathe, "--json", "--out", "p"))
+def test_a_kill_loses_the_timing_under_way_only(lathe: Lathe, profiled: tuple[Path, dict[str, Any]]) -> None:
+    place, whole = profiled
     kept = lines(place / "p")
     (place / "p/table.jsonl").write_text("\n".join(kept[:6]) + "\n" + kept[6][:99])
     again = object_of(profile(lathe, "--json", "--out", "p"))
@@ -76,6 +101,7 @@ def test_a_kill_loses_the_timing_under_way_only(lathe: Lathe, place: Path) -> No
     assert again["held_out"]["n"] == whole["held_out"]["n"]
 
 
+@pytest.mark.slow
 def test_a_time_limit_that_is_too_small_says_what_is_uncovered_and_gets_on(lathe: Lathe, place: Path) -> None:
     # One network of the null runtime takes some tenths of a second of its clock.
     small = object_of(profile(lathe, "--json", "--out", "p", "--time-limit", "2 s"))
@@ -91,6 +117,7 @@ def test_a_time_limit_that_is_too_small_says_what_is_uncovered_and_gets_on(lathe
     assert more["uncovered"]["cells"]["count"] < cells["count"]
 
 
+@pytest.mark.slow
 def test_too_little_to_predict_from_is_an_error_that_keeps_what_was_timed(lathe: Lathe, place: Path) -> None:
     answer = profile(lathe, "--out", "p", "--time-limit", "1 ms")
     assert (answer.status, answer.out) == (3, "")
@@ -101,8 +128,10 @@ def test_too_little_to_predict_from_is_an_error_that_keeps_what_was_timed(lathe:
     assert len(lines(place / "p")) > kept
 
 
-def test_the_folder_of_another_network_or_target_is_refused(lathe: Lathe, place: Path) -> None:
-    object_of(profile(lathe, "--json", "--out", "p"))
+def test_the_folder_of_another_network_or_target_is_refused(
+    lathe: Lathe, profiled: tuple[Path, dict[str, Any]]
+) -> None:
+    place, _ = profiled
     before = lines(place / "p")
     other = profile(lathe, "--out", "p", target="cpu-null-fp32-b2-t1")
     assert other.status == 2
@@ -116,8 +145,11 @@ def test_the_folder_of_another_network_or_target_is_refused(lathe: Lathe, place:
     assert "table.jsonl" in profile(lathe, "--out", "p").words
 
 
-def test_the_table_of_another_machine_is_refused_unless_allowed_and_then_marked(lathe: Lathe, place: Path) -> None:
-    object_of(profile(lathe, "--json", "--out", "p"))
+@pytest.mark.slow
+def test_the_table_of_another_machine_is_refused_unless_allowed_and_then_marked(
+    lathe: Lathe, profiled: tuple[Path, dict[str, Any]]
+) -> None:
+    place, _ = profiled
     path = place / "p/table.jsonl"
     here = json.loads(lines(place / "p")[0])["fingerprint"]
     path.write_text(path.read_text().replace(here, "elsewhere"))
@@ -161,7 +193,9 @@ def test_a_runtime_that_is_not_built_is_said_to_be_missing(lathe: Lathe, place: 
     assert "tensorrt is not built into this version yet" in answer.words
 
 
-def test_the_terminal_shows_the_error_and_where_the_time_goes(lathe: Lathe, place: Path) -> None:
+def test_the_terminal_shows_the_error_and_where_the_time_goes(
+    lathe: Lathe, profiled: tuple[Path, dict[str, Any]]
+) -> None:
     shown = profile(lathe, "--out", "p")
     assert shown.status == 0
     for text in ("within 5 %", "not covered", "stairs", "blocks.0.conv1", "profile.html"):
