@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from hwprofiles import Interval
-from latency_tables import LatencyTable
+from latency_tables import LatencyTable, Stairs
 
 
 def stairs_content(table: LatencyTable) -> list[dict[str, Any]]:
     """Return one entry an operator class that was swept; none where nothing was.
 
-    Each has `kind`, `size`, `quantum`, `edges` and `points`: `width` with its `ratio` {`median`, `low`, `high`}.
+    Each has `kind`, `size`, `quantum`, `edges`, `points`: `width` with its `ratio` {`median`, `low`, `high`}, and
+    `failed`: `width` with its `reason`.
     """
-    swept: Mapping[str, Any] = getattr(table, "stairs", None) or {}
-    return [_entry(name, one) for name, one in swept.items()]
+    return [_entry(name, one) for name, one in table.stairs.items()]
 
 
-def _entry(name: str, stairs: Any) -> dict[str, Any]:
-    points = [
-        {"width": int(width), "ratio": _ratio(ratio)} for width, ratio in zip(stairs.widths, stairs.ratios, strict=True)
-    ]
+def _entry(name: str, stairs: Stairs) -> dict[str, Any]:
     return {
         "name": name,
-        "kind": str(stairs.kind),
-        "size": str(stairs.size) if isinstance(stairs.size, str) else stairs.size,
-        "quantum": None if stairs.quantum is None else int(stairs.quantum),
-        "edges": [int(edge) for edge in stairs.edges],
-        "points": points,
+        "kind": stairs.kind,
+        "size": stairs.size,
+        "quantum": stairs.quantum,
+        "edges": list(stairs.edges),
+        "points": [
+            {"width": width, "ratio": {"median": ratio.median, "low": ratio.low, "high": ratio.high}}
+            for width, ratio in stairs.ratios.items()
+        ],
+        "failed": [{"width": width, "reason": reason} for width, reason in stairs.failed.items()],
     }
-
-
-def _ratio(ratio: Any) -> dict[str, float]:
-    if isinstance(ratio, Interval):
-        return {"median": ratio.median, "low": ratio.low, "high": ratio.high}
-    return {"median": float(ratio), "low": float(ratio), "high": float(ratio)}

@@ -92,25 +92,20 @@ def _families(opened: Opened, predictor: Predictor | None) -> list[dict[str, Any
         own = None if unit.share is None else unit.share * baseline.seconds.median
         seconds[unit.key.family].append(own if predictor is None else _cell(predictor, unit.key))
     known = {name: [one for one in values if one is not None] for name, values in seconds.items()}
-    fixed_s = 0.0 if predictor is None else predictor.fixed_s
-    total = fixed_s + math.fsum(one for values in known.values() for one in values)
+    total = math.fsum(one for values in known.values() for one in values)
+    # Cells add up to the sum that the network's time is bent from; each family's part of it stays.
+    bent = 1.0 if predictor is None or not total else float(predictor.bend.seconds(total)) / total
     rows: list[dict[str, Any]] = [
         {
             "family": name,
             "units": len(values),
             "unknown_units": len(values) - len(known[name]),
-            "seconds": math.fsum(known[name]) if known[name] else None,
+            "seconds": bent * math.fsum(known[name]) if known[name] else None,
             "share": math.fsum(known[name]) / total if known[name] else None,
         }
         for name, values in seconds.items()
     ]
-    if fixed_s:
-        rows.append({"family": "fixed cost of a run", "units": 0, "unknown_units": 0} | _part(fixed_s, total))
     return sorted(rows, key=lambda row: -1.0 if row["share"] is None else row["share"], reverse=True)
-
-
-def _part(seconds: float, total: float) -> dict[str, float]:
-    return {"seconds": seconds, "share": seconds / total}
 
 
 def _cell(predictor: Predictor, key: UnitKey) -> float | None:
