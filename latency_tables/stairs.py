@@ -136,8 +136,12 @@ class Stairs:
 
     def _fits(self, quantum: int, phase: int) -> bool:
         """Whether no timed width is faster than the next of the grid."""
+        return not self.against(quantum, phase)
+
+    def against(self, quantum: int, phase: int = 0) -> tuple[tuple[int, int], ...]:
+        """Return what speaks against a grid: (width, next width of the grid) where the narrower one is faster."""
         above = {width: width + (phase - width) % quantum for width in self.ratios}
-        return not any(a in self.ratios and is_faster(self.ratios[w], self.ratios[a]) for w, a in above.items())
+        return tuple((w, a) for w, a in above.items() if a in self.ratios and is_faster(self.ratios[w], self.ratios[a]))
 
     def _tests(self, quantum: int) -> bool:
         """Whether a grid of half the quantum could have been told apart: a width only on that one, and the next."""

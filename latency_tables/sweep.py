@@ -44,6 +44,9 @@ MOST_POINTS = 24
 
 _OFFSETS = (1, 2, 4, 8, 16, 32)
 
+_DOUBTS = 4
+_FEW_WITNESSES = 2
+
 _MOST_MIDDLE = 64
 """Around this width, or half of the size where that is less, a block of channels is a measurable share."""
 
@@ -161,7 +164,33 @@ def adaptive(size: int, measure: Measure, most: int = MOST_POINTS) -> tuple[dict
         if widest is None:
             break
         take([widest])
+    _doubt(size, ratios, measure)
     return dict(sorted(ratios.items())), failed
+
+
+def _doubt(size: int, ratios: dict[int, Interval], measure: Measure) -> None:
+    """Time widths again that alone, or almost alone, make the stairs look finer than twice as coarse ones.
+
+    A disturbed timing makes stairs finer, never coarser; one that is disturbed twice is rare. Both timings count.
+    """
+    for _ in range(_DOUBTS):
+        stairs = Stairs("in doubt", size, ratios)
+        witnesses = stairs.against(2 * stairs.quantum)
+        again = {width for pair in witnesses for width in pair if width != size}
+        if stairs.phase or not 0 < len(witnesses) <= _FEW_WITNESSES:
+            return
+        for width in sorted(again):
+            found = measure(width)
+            if isinstance(found, Interval):
+                ratios[width] = _both(ratios[width], found)
+        if Stairs("in doubt", size, ratios).quantum == stairs.quantum:
+            return
+
+
+def _both(first: Interval, second: Interval) -> Interval:
+    """Return an interval that holds both, around the mean of their medians."""
+    low, high = min(first.low, second.low), max(first.high, second.high)
+    return Interval((first.median + second.median) / 2, low, high, first.confidence)
 
 
 def _probes(size: int, most: int) -> Iterator[int]:

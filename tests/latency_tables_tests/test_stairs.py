@@ -121,6 +121,23 @@ def test_widths_that_leave_the_layout_are_not_offered(size: int) -> None:
     assert all(width % 4 == 0 for width in stairs.levels(size)[:-1])
 
 
+@pytest.mark.parametrize("size", [64, 320])
+@pytest.mark.parametrize("odd", [33, 60, 62, 48])
+def test_a_timing_that_was_disturbed_once_does_not_decide(size: int, odd: int) -> None:
+    law, seen = noisy(staircase(16), size, 0.0), set[int]()
+
+    def measure(width: int) -> Interval:
+        ratio = law(width)
+        if width != odd or width in seen:
+            return ratio
+        seen.add(width)
+        return exact(ratio.median * 0.8)
+
+    stairs = Stairs("law", size, *adaptive(size, measure))
+    assert stairs.quantum == 16
+    assert all(width % 16 == 0 for width in stairs.levels(size))
+
+
 def test_an_edge_off_the_multiples_is_found_with_its_phase() -> None:
     stairs = found(lambda width: 0.05 + 0.1 * ceil((width + 5) / 16), 64)
     assert (stairs.quantum, stairs.phase) == (16, 11)
