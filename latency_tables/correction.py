@@ -72,9 +72,7 @@ class Correction:
     common: float
 
     @classmethod
-    def fit(
-        cls, keys: Sequence[UnitKey], samples: Mapping[UnitKey, int], design: Array, errors: Array
-    ) -> Correction:
+    def fit(cls, keys: Sequence[UnitKey], samples: Mapping[UnitKey, int], design: Array, errors: Array) -> Correction:
         """Fit scales and posterior.
 
         Args:
@@ -135,7 +133,9 @@ def _codes(keys: Sequence[UnitKey]) -> dict[str, int]:
 
 def _features(keys: Sequence[UnitKey], samples: Mapping[UnitKey, int], codes: Mapping[str, int]) -> _Features:
     # What was never seen differs from all that was, and from what else was not.
-    unseen = {name: -1 - i for i, name in enumerate({n for k in keys for n in (f"={k.operation}", k.family)} - set(codes))}
+    unseen = {
+        name: -1 - i for i, name in enumerate({n for k in keys for n in (f"={k.operation}", k.family)} - set(codes))
+    }
     known = {**unseen, **codes}
     return _Features(
         np.array([known[f"={key.operation}"] for key in keys], dtype=np.intp),

@@ -68,9 +68,7 @@ def draw(blueprint: Blueprint, offers: Mapping[str, Sequence[int]], rng: np.rand
     return assemble(blueprint, widths, removed)
 
 
-def unseen(
-    blueprint: Blueprint, widths: Sequence[WidthKnob], count: int, rng: np.random.Generator
-) -> list[Candidate]:
+def unseen(blueprint: Blueprint, widths: Sequence[WidthKnob], count: int, rng: np.random.Generator) -> list[Candidate]:
     """Return different random subnets at any widths on offer, to hold a table's predictions against."""
     offers = {knob.dim: knob.levels for knob in widths}
     found: dict[Candidate, None] = {}

@@ -9,6 +9,7 @@ from search.deploy import covering, smallest
 from search.graph import Blueprint, Candidate, assemble, full
 from search.graph.keys import units
 from search.space import WidthKnob, knobs_of, thinned
+from tests.stairs import staircases
 
 from .networks import blueprint_of
 
@@ -20,7 +21,7 @@ def blueprint() -> Blueprint:
 
 @pytest.fixture(scope="module")
 def widths(blueprint: Blueprint) -> tuple[WidthKnob, ...]:
-    return knobs_of(blueprint, 2)[0]
+    return knobs_of(blueprint, staircases(blueprint, 2))[0]
 
 
 def cells(blueprint: Blueprint, candidates: list[Candidate]) -> int:

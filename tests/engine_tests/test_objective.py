@@ -16,6 +16,7 @@ from search.importance import Scores, score, select
 from search.space import SearchSpace, knobs_of
 from search.surgery import Subnet, cut, recalibrate
 from tests.networks import EXAMPLE, residual
+from tests.stairs import staircases
 
 INPUTS = torch.randn(24, 3, 16, 16, generator=torch.Generator().manual_seed(5))
 
@@ -162,7 +163,7 @@ def test_a_network_without_norms_is_left_alone() -> None:
 
 @pytest.fixture(scope="module")
 def space(blueprint: Blueprint) -> SearchSpace:
-    widths, blocks = knobs_of(blueprint, 2)
+    widths, blocks = knobs_of(blueprint, staircases(blueprint, 2))
     return SearchSpace(widths, blocks, ())
 
 
