@@ -233,9 +233,14 @@ class Measurement:
 
         Args:
             name: A contestant other than the canary.
-            called: Its name in what is returned.
+            called: Its name in what is returned, other than the canary's.
+
+        Raises:
+            ValueError: There is no such contestant, or a name is the canary's.
         """
         self._of(name)
+        if self.canary in (name, called):
+            raise ValueError(f"A pair is a contestant and the canary {self.canary!r}, but got {name!r} as {called!r}.")
         names = {name: called, self.canary: self.canary}
         picked = {
             field: {names[own]: value for own, value in getattr(self, field).items() if own in names}

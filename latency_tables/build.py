@@ -53,6 +53,8 @@ class Job:
             raise ValueError(
                 f"A job has a key and at least one unit, but got {self.key!r} with {len(self.units)} units."
             )
+        if self.key == BASELINE:
+            raise ValueError(f"A job's key is a content hash, but {self.key!r} is what comparisons call the canary.")
 
 
 def build(
@@ -75,14 +77,15 @@ def build(
     Args:
         runtime: Runs the artefacts and owns the clock.
         target: What the table is for.
-        jobs: Networks to time, in order; those that the journal has are skipped.
+        jobs: Networks to time; those that the journal has are skipped. Finalists come first and alone, others in order
+            and a few at a time.
         store: The journal.
         baseline: The unpruned network; each network is timed against it in turns, and seconds are quoted at the
             speed it had when it was first timed.
         protocol: How long one timing is.
         rng: Only its seed is used, together with the jobs' keys: its state is neither read nor advanced.
-        time_limit_s: Begin no job that would probably end later than this, by the runtime's clock. At least the
-            baseline is timed.
+        time_limit_s: Begin no comparison that would probably end later than this, by the runtime's clock: one that
+            takes as long for each contestant as the slowest before it. At least the baseline is timed.
         progress: Told before each comparison.
         retry_failed: Whether to try again the jobs that the runtime could not run.
         fingerprint: The machine; by default this one.
@@ -197,19 +200,21 @@ def _fill(
     missing = [job for job in todo if not _is_done(job, held, writer, retry_failed)]
     if not missing:
         return
-    longest = 0.0
+    pace_s = 0.0
     canary = todo[0].artefact()
     done = len(todo) - len(missing)
     for group in _groups(missing):
         begin = bench.runtime.clock()
-        if time_limit_s is not None and group[0].origin != BASELINE and begin - start + longest > time_limit_s:
+        contestants = len(group) + (group[0].origin != BASELINE)
+        expected_s = begin - start + pace_s * contestants
+        if time_limit_s is not None and group[0].origin != BASELINE and expected_s > time_limit_s:
             return
         if progress is not None:
             progress(done, len(todo), group[0].key)
         for record in _run(bench, group, canary):
             writer.append(record)
         done += len(group)
-        longest = max(longest, bench.runtime.clock() - begin)
+        pace_s = max(pace_s, (bench.runtime.clock() - begin) / contestants)
 
 
 def _groups(jobs: Sequence[Job]) -> list[Sequence[Job]]:
@@ -251,7 +256,12 @@ def _run(bench: _Bench, jobs: Sequence[Job], canary: bytes) -> list[Record]:
             failed.append(bench.record(job, None, (), str(error) or type(error).__name__))
     if not files:
         return failed
-    measured = bench.measure({**files, BASELINE: canary})
-    return failed + [
-        bench.record(job, measured.pair(job.key, SUBNET), nodes[job.key], "") for job in jobs if job.key in files
-    ]
+    ready = [job for job in jobs if job.key in files]
+    try:
+        measured = bench.measure({**files, BASELINE: canary})
+    except ArtefactError as error:
+        if len(ready) == 1:
+            return [*failed, bench.record(ready[0], None, (), str(error) or type(error).__name__)]
+        # One of them cannot be run to the end: alone, each answers for itself.
+        return [*failed, *(record for job in ready for record in _run(bench, [job], canary))]
+    return failed + [bench.record(job, measured.pair(job.key, SUBNET), nodes[job.key], "") for job in ready]

@@ -70,9 +70,12 @@ class Model:
         Raises:
             UnknownUnitError: See `cells`.
         """
-        seconds, codes = self.cells(keys)
+        counts = Counter(keys)
         # Sorted, so that the order of units does not matter even in the last bit.
-        return float(self.bend.seconds(sum(sorted(seconds.tolist())))), max(codes.tolist(), default=0)
+        distinct = sorted(counts)
+        seconds, codes = self.cells(distinct)
+        total = sum(counts[key] * cell for key, cell in zip(distinct, seconds.tolist(), strict=True))
+        return float(self.bend.seconds(total)), max(codes.tolist(), default=0)
 
     def deviation(self, keys: Sequence[UnitKey]) -> float:
         """Return the standard deviation of the logarithm of measured over predicted seconds of one network.

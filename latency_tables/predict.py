@@ -54,12 +54,14 @@ class Predictor:
     A network's seconds are `bend` of the sum of its units' cells; `bend` is monotone, so a search may add cells itself
     and hold the sum against a budget that is bent back (`Bend.sums`).
 
-    The cell of a key is the mean over all timed units of that key of share x ratio x reference seconds, bent back:
+    The profile's cell of a key is the mean over all timed units of that key of share x network's sum, where the sum is
+    ratio x reference seconds, bent back:
     shares come from the runtime's profile in context, what profiling adds to each node taken off
     (`overhead.profiling_overhead`); the scale comes from un-profiled runs of the whole network against the baseline.
     Time of nodes that belong to no unit (reorders between layouts) is spread proportionally over the units. Between
     and beyond measured widths a staircase law takes over, corrected by the measured neighbours
-    (`cells.FamilyCells`). What whole networks say about cells corrects them all (`correction.Correction`).
+    (`cells.FamilyCells`). What whole networks say about cells corrects them all (`correction.Correction`), the measured
+    ones too.
 
     Attributes:
         model: Cells, bend and correction, fitted on all networks but those of origin "holdout".
@@ -73,7 +75,7 @@ class Predictor:
     def fit(
         cls, table: LatencyTable, *, quantum: int, folds: int = FOLDS, rng: np.random.Generator | None = None
     ) -> Predictor:
-        """Fit cells, calibration and held-out error.
+        """Fit cells, bend, correction and held-out error.
 
         Args:
             table: The table.
@@ -174,7 +176,7 @@ class Predictor:
             shaped = np.array(summands).reshape(slot.sizes), np.array(origins, dtype=np.int8).reshape(slot.sizes)
             grids.append(Grid(slot.knobs, *shaped))
         constant = [grid for grid in grids if not grid.knobs]
-        fixed = sum(float(grid.seconds) for grid in constant)
+        fixed = float(sum(grid.seconds for grid in constant))
         fixed_code = max((int(grid.codes) for grid in constant), default=0)
         varying = merge_grids([grid for grid in grids if grid.knobs])
         return Compiled(tuple(varying), fixed, fixed_code, self.held_out.interval, self.bend)

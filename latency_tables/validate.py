@@ -31,7 +31,7 @@ _HALF_WINDOWS = 2
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Hold measured and predicted seconds of networks that were in neither the cells nor the calibration.
+    """Hold measured and predicted seconds of networks that were in no cell, bend or correction.
 
     Attributes:
         jobs: The networks.
@@ -153,7 +153,7 @@ class HeldOut:
 
 
 def cross_validate(table: LatencyTable, *, quantum: int, folds: int, rng: np.random.Generator) -> HeldOut:
-    """Predict each network with a model that has seen neither its cells nor its calibration.
+    """Predict each network with a model that has not seen it.
 
     The networks are divided into folds at random. The baseline is in every model and never predicted: its ratio is
     1 by definition. Networks of origin "holdout" are in no model at all.

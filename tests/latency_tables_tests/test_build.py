@@ -6,7 +6,7 @@ import pytest
 
 from hwprofiles import ArtefactError, Interval, Measurement, NullRuntime, StaircaseLaw
 from latency_tables import ForeignTableError, Job, LatencyTable, Store, UnitKey, read_table
-from latency_tables.build import job_rng
+from latency_tables.build import TOGETHER, job_rng
 
 from .chains import FULL, MACHINE, PROTOCOL, TARGET, chain, job, null_runtime, random_widths
 from .conftest import Fill
@@ -131,9 +131,10 @@ def test_an_error_of_the_caller_stops_the_build_but_keeps_the_rows(fill: Fill) -
     def wrong() -> bytes:
         raise KeyError("a bug in the slicer")
 
+    done = [job(widths) for widths in NETWORKS[:TOGETHER]]
     with pytest.raises(KeyError, match="slicer"):
-        fill([job(NETWORKS[0]), job(NETWORKS[1], artefact=wrong)])
-    assert len(fill([]).networks) == 1
+        fill([*done, job(NETWORKS[TOGETHER], artefact=wrong), job(NETWORKS[TOGETHER + 1])])
+    assert [row.job for row in fill([]).networks] == [one.key for one in done]
 
 
 def test_foreign_machine_is_refused_unless_allowed(fill: Fill, store: Store) -> None:
@@ -199,15 +200,24 @@ def test_other_names_for_the_units_need_no_new_timing(fill: Fill) -> None:
     assert table.networks[0].origin == "finalist"
 
 
-def test_time_limit_ends_between_jobs_by_the_runtimes_clock(fill: Fill) -> None:
-    runtime = null_runtime()
-    whole = fill([job(NETWORKS[0]), job(NETWORKS[1])], runtime)
-    limit = runtime.clock() * 1.5
-    later = null_runtime()
-    table = fill([job(widths) for widths in NETWORKS], later, time_limit_s=limit)
-    assert len(whole.networks) < len(table.networks) < len(NETWORKS)
-    assert later.clock() <= limit
-    assert len(fill([job(widths) for widths in NETWORKS]).networks) == len(NETWORKS)
+def test_no_comparison_begins_that_would_probably_end_too_late(fill: Fill, store: Store) -> None:
+    jobs = [job(widths) for widths in random_widths(4 * TOGETHER, seed=5)]
+    whole = null_runtime()
+    starts: list[float] = []
+    fill(jobs, whole, progress=lambda *_: starts.append(whole.clock()))
+    assert len(starts) == 5
+    baseline_s = starts[1] - starts[0]
+    store.path.unlink()
+
+    # Even the slowest comparison takes no longer for each contestant than the baseline alone.
+    limit = starts[2] + (1 + TOGETHER) * baseline_s
+    limited = null_runtime()
+    table = fill(jobs, limited, time_limit_s=limit * (1 + 1e-9))
+    assert len(table.networks) == 2 * TOGETHER
+    assert limited.clock() <= limit
+    store.path.unlink()
+    assert len(fill(jobs, null_runtime(), time_limit_s=limit * (1 - 1e-3)).networks) == TOGETHER
+    assert len(fill(jobs).networks) == len(jobs), "the rest of the build is made up for"
 
 
 def test_the_baseline_is_timed_whatever_the_limit(fill: Fill) -> None:
@@ -216,13 +226,13 @@ def test_the_baseline_is_timed_whatever_the_limit(fill: Fill) -> None:
     assert table.networks == ()
 
 
-def test_progress_tells_each_job(fill: Fill) -> None:
+def test_progress_is_told_before_each_comparison(fill: Fill) -> None:
     told: list[tuple[int, int, str]] = []
     progress: Callable[[int, int, str], None] = lambda *args: told.append(args)  # noqa: E731
-    jobs = [job(widths) for widths in NETWORKS[:3]]
+    jobs = [job(widths) for widths in random_widths(2 + TOGETHER, seed=5)]
     fill(jobs[:1])
     fill(jobs, progress=progress)
-    assert told == [(2, 4, jobs[1].key), (3, 4, jobs[2].key)]
+    assert told == [(2, 3 + TOGETHER, jobs[1].key), (2 + TOGETHER, 3 + TOGETHER, jobs[-1].key)]
 
 
 def test_a_job_given_twice_is_one_and_the_baseline_is_not_a_network(fill: Fill) -> None:
@@ -240,6 +250,11 @@ def test_one_key_for_two_structures_is_an_error(fill: Fill) -> None:
 def test_a_job_without_units_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one unit"):
         Job("a", lambda: b"", {})
+
+
+def test_a_job_cannot_take_the_canarys_name() -> None:
+    with pytest.raises(ValueError, match="content hash"):
+        job(NETWORKS[0], key="baseline")
 
 
 def test_pairing_cancels_the_machines_drift(fill: Fill) -> None:

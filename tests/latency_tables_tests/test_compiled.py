@@ -74,7 +74,8 @@ def test_grids_carry_the_whole_additive_problem(predictor: Predictor) -> None:
     compiled = predictor.compile(chain_slots())
     levels = random_levels(1)[0]
     total = compiled.fixed_s + sum(float(g.seconds[tuple(levels[list(g.knobs)])]) for g in compiled.grids)
-    assert compiled.batch(levels[None])[0] == pytest.approx(total, rel=1e-12)
+    assert compiled.batch(levels[None])[0] == pytest.approx(float(compiled.bend.seconds(total)), rel=1e-12)
+    assert compiled.bend == predictor.bend
 
 
 def test_200_000_candidates_a_second(predictor: Predictor) -> None:

@@ -1,4 +1,4 @@
-"""A build killed at any moment loses at most the job under way."""
+"""A build killed at any moment loses at most the comparison under way."""
 
 import signal
 import subprocess
@@ -10,12 +10,13 @@ import pytest
 
 import latency_tables
 from latency_tables import LatencyTable, Predictor, Store, read_table
+from latency_tables.build import TOGETHER
 
 from . import building
 from .chains import MACHINE, QUANTUM, keys, random_widths
 
 ROOT = Path(latency_tables.__file__).parents[1]
-N = 6
+N = 2 * TOGETHER + 2
 
 
 def start(path: Path, halt: int = -1) -> subprocess.Popen[str]:
@@ -52,21 +53,25 @@ def test_killed_builds_go_on_where_they_stood(tmp_path: Path, capsys: pytest.Cap
     undisturbed, killed = tmp_path / "undisturbed.jsonl", tmp_path / "killed.jsonl"
     building.main(str(undisturbed), N, halt=-1)
     assert capsys.readouterr().out.split() == [str(i) for i in range(N)]
-    assert run_until(killed, halt=2) == [0, 1, 2]
-    assert len(Store(killed).read().records) == 1 + 2, "the baseline and two jobs are stored"
+    first = list(range(TOGETHER))
+    assert run_until(killed, halt=TOGETHER + 1) == [*first, TOGETHER, TOGETHER + 1]
+    assert len(Store(killed).read().records) == 1 + TOGETHER, "the baseline and one comparison are stored"
     # A kill inside a write leaves half a line.
     killed.write_bytes(killed.read_bytes()[:-100])
-    assert run_until(killed, halt=4) == [1, 2, 3, 4]
-    assert run_to_end(killed) == [4, 5], "no stored job is measured again"
+    again = list(range(TOGETHER - 1, 2 * TOGETHER))
+    assert run_until(killed, halt=2 * TOGETHER) == [*again, 2 * TOGETHER]
+    stored = [*first[:-1], *again[:TOGETHER]]
+    assert len(Store(killed).read().records) == 1 + len(stored)
+    assert run_to_end(killed) == [i for i in range(N) if i not in stored], "no stored job is measured again"
 
     records = Store(killed).read().records
     assert len({record.job for record in records}) == len(records) == 1 + N
     tables = [read_table(path, fingerprint=MACHINE) for path in (undisturbed, killed)]
     # The fake clock adds up seconds: a later start rounds differently in the last bits.
     pd.testing.assert_frame_equal(frame(tables[0]), frame(tables[1]), rtol=1e-9)
-    first, second = (Predictor.fit(table, quantum=QUANTUM) for table in tables)
+    one, two = (Predictor.fit(table, quantum=QUANTUM) for table in tables)
     for widths in random_widths(10, seed=8):
-        a, b = first.estimate(keys(widths)), second.estimate(keys(widths))
+        a, b = one.estimate(keys(widths)), two.estimate(keys(widths))
         assert abs(a.seconds / b.seconds - 1) < 1e-6
         assert a.origin == b.origin
 

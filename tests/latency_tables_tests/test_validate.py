@@ -50,9 +50,7 @@ def test_illegal_results_are_refused() -> None:
         HeldOut(("a",), (1.0,), (0.0,))
 
 
-def test_left_out_networks_are_in_neither_cells_nor_calibration(
-    table: LatencyTable, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_left_out_networks_are_in_no_model(table: LatencyTable, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[set[str]] = []
     fit = fit_model
 
