@@ -135,8 +135,20 @@ class Stairs:
         return 1, 0
 
     def _fits(self, quantum: int, phase: int) -> bool:
-        """Whether no timed width is faster than the next of the grid."""
-        return not self.against(quantum, phase)
+        """Whether a grid loses nothing that is worth having.
+
+        Of a shifted grid, no timed width may be faster than the next of the grid. Of one of multiples, the multiples
+        of half of the quantum decide, by majority: a runtime with finer steps is faster at most of them, while a
+        single width that is, as a kernel for few channels or an odd moment make it, would let in all odd widths.
+        """
+        against = {width for width, _ in self.against(quantum, phase)}
+        if phase:
+            return not against
+        half = quantum // 2
+        halves = [w for w in self.ratios if w % quantum == half and w + half in self.ratios]
+        # Where half of the quantum is a small part of the width, a step would hardly be seen.
+        telling = [w for w in halves if half / (w + half) > 2 * TOLERANCE]
+        return 2 * len(against.intersection(telling)) <= len(telling) if telling else not against
 
     def against(self, quantum: int, phase: int = 0) -> tuple[tuple[int, int], ...]:
         """Return what speaks against a grid: (width, next width of the grid) where the narrower one is faster."""
