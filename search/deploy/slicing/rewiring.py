@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import onnx
 
 from ...errors import ExportError
-from ...graph import Blueprint, Candidate
+from ...graph import Blueprint, Candidate, Size
 from ...graph.keys import unit_nodes
 from .matching import Match
 
@@ -29,12 +29,23 @@ def reroute(proto: onnx.ModelProto, blueprint: Blueprint, match: Match, candidat
                     )
             if match.value[block.addition] != match.value[block.stays]:
                 replacement[match.value[block.addition]] = match.value[block.stays]
-    _follow_all(proto, replacement)
+    if replacement:
+        _follow_all(proto, replacement, lambda value: _shape(blueprint, match, candidate, value))
     drop_dead(proto)
 
 
-def _follow_all(proto: onnx.ModelProto, replacement: dict[str, str]) -> None:
+def _shape(blueprint: Blueprint, match: Match, candidate: Candidate, value: str) -> tuple[Size, ...] | None:
+    """Return the sizes of a value that equals a call; None where it equals none."""
+    axes = blueprint.axes.get(match.call.get(value, ""))
+    return None if axes is None else blueprint.shape(axes[0], candidate)
+
+
+def _follow_all(
+    proto: onnx.ModelProto, replacement: dict[str, str], shape: Callable[[str], tuple[Size, ...] | None]
+) -> None:
+    """Let nodes read what stays, and drop what exporters drop where two of a kind meet by that."""
     rectified: set[str] = set()
+    reshaped: dict[str, str] = {}
     for node in proto.graph.node:
         node.input[:] = [_follow(name, replacement) for name in node.input]
         if node.op_type == "Relu":
@@ -42,6 +53,13 @@ def _follow_all(proto: onnx.ModelProto, replacement: dict[str, str]) -> None:
             if node.input[0] in rectified:
                 replacement[node.output[0]] = node.input[0]
             rectified.add(node.output[0])
+        if node.op_type == "Reshape":
+            # Shapes are written in full, so that only the last of several counts; one back to where it began is none.
+            node.input[0] = reshaped.get(node.input[0], node.input[0])
+            reshaped[node.output[0]] = node.input[0]
+            before, after = shape(node.input[0]), shape(node.output[0])
+            if before is not None and before == after:
+                replacement[node.output[0]] = node.input[0]
     outputs = {_follow(output.name, replacement): output.name for output in proto.graph.output}
     _keep_outputs(proto, {old: new for old, new in outputs.items() if old != new})
 
