@@ -14,5 +14,11 @@ def thinned(levels: tuple[int, ...], most: int = BUILD_LEVELS) -> tuple[int, ...
     """
     if len(levels) <= most:
         return levels
-    wanted = [(levels[0] ** 0.5 + (levels[-1] ** 0.5 - levels[0] ** 0.5) * i / (most - 1)) ** 2 for i in range(most)]
-    return tuple(sorted({min(levels, key=lambda level: (abs(level - width), level)) for width in wanted}))
+    roots = [levels[0] ** 0.5 + (levels[-1] ** 0.5 - levels[0] ** 0.5) * i / (most - 1) for i in range(most)]
+    picks: list[int] = []
+    for place, root in enumerate(roots):
+        nearest = min(range(len(levels)), key=lambda i: (abs(levels[i] - root**2), i))
+        # Above the last pick, and low enough that as many levels are left as are still to be picked.
+        lowest = picks[-1] + 1 if picks else 0
+        picks.append(min(max(nearest, lowest), len(levels) - most + place))
+    return tuple(levels[i] for i in picks)

@@ -114,7 +114,7 @@ def test_a_finalist_over_the_budget_lowers_the_aim(out: Path, monkeypatch: pytes
 
 def keep_blocks_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Build the table from networks with most blocks, so that small networks are timed as finalists only."""
-    monkeypatch.setattr(import_module("search.deploy.covering"), "REMOVAL", 0.0)
+    monkeypatch.setattr(import_module("search.deploy.covering"), "REMOVALS", (0.0,))
     monkeypatch.setattr(
         Bench,
         "smallest",
