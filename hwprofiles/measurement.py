@@ -242,11 +242,12 @@ class Measurement:
         if self.canary in (name, called):
             raise ValueError(f"A pair is a contestant and the canary {self.canary!r}, but got {name!r} as {called!r}.")
         names = {name: called, self.canary: self.canary}
-        picked = {
-            field: {names[own]: value for own, value in getattr(self, field).items() if own in names}
-            for field in ("windows", "runs_per_turn", "runs_s")
-        }
-        return replace(self, **picked)
+        return replace(
+            self,
+            windows={names[own]: values for own, values in self.windows.items() if own in names},
+            runs_per_turn={names[own]: runs for own, runs in self.runs_per_turn.items() if own in names},
+            runs_s={names[own]: values for own, values in self.runs_s.items() if own in names},
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the measurement as the JSON object that files hold; nothing is lost."""

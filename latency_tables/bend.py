@@ -85,14 +85,20 @@ class Bend:
         bent = self.offset + self.slope * inside + self.curve * inside**2
         return np.asarray(np.exp(self.centre + bent + (self.slope + 2 * self.curve * inside) * (v - inside)))
 
+    def steepness(self, sums: ArrayLike) -> Array:
+        """Return the change of the logarithm of seconds with that of summed cells, of the same shape."""
+        with np.errstate(divide="ignore"):
+            v = np.log(np.asarray(sums, dtype=np.float64)) - self.centre
+        return np.asarray(self.slope + 2 * self.curve * np.clip(v, self.low, self.high))
+
     def sums(self, seconds: ArrayLike) -> Array:
         """Return what `seconds` turns into these seconds, of the same shape; zero for zero."""
         if self.is_straight:
             return np.asarray(seconds, dtype=np.float64)
         with np.errstate(divide="ignore"):
             y = np.log(np.asarray(seconds, dtype=np.float64)) - self.centre - self.offset
-        ends = [self.slope * end + self.curve * end**2 for end in (self.low, self.high)]
-        inside = np.clip(y, *ends)
+        least, most = (self.slope * end + self.curve * end**2 for end in (self.low, self.high))
+        inside = np.clip(y, least, most)
         # The stable form of the root of curve v^2 + slope v - y; also right for a curve of zero.
         v = 2 * inside / (self.slope + np.sqrt(np.maximum(self.slope**2 + 4 * self.curve * inside, 0.0)))
         return np.asarray(np.exp(self.centre + v + (y - inside) / (self.slope + 2 * self.curve * v)))

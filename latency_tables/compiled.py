@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +98,7 @@ class Compiled:
     fixed_s: float
     fixed_code: int
     interval: tuple[float, float]
-    bend: Bend = Bend()
+    bend: Bend = field(default_factory=Bend)
 
     def batch(self, levels: NDArray[np.integer]) -> Array:
         """Return seconds of shape (n,) for candidates given as levels of shape (n, knobs).

@@ -50,7 +50,7 @@ class KernelPredictor:
 
     @classmethod
     def fit(cls, rows: Sequence[NetworkRow]) -> KernelPredictor:
-        """Learn from the profiles of timed networks; units that no profile has a node for are left out."""
+        """Learn from the networks that have a profile; a unit without a node there has no kernels: it was fused away."""
         seen = [(u.key, u.operators) for row in rows if row.hit_rate > 0 for u in row.units]
         return cls(
             _commonest((key, made) for key, made in seen),
@@ -80,27 +80,40 @@ class KernelPredictor:
 
         Units of families that were never seen count as wholly missed.
         """
+        hits, most = self._hits(rows)
+        return hits / most if most else None
+
+    def _hits(self, rows: Iterable[NetworkRow]) -> tuple[int, int]:
+        """Return how many kernels are both predicted and made, and how many are either."""
         hits = most = 0
         for row in rows:
             for unit in row.units if row.hit_rate > 0 else ():
                 mine, theirs = Counter(self.unit(unit.key) or ()), Counter(unit.operators)
                 hits += (mine & theirs).total()
                 most += (mine | theirs).total()
-        return hits / most if most else None
+        return hits, most
 
 
 def held_out_hit_rate(rows: Sequence[NetworkRow], folds: int = 5) -> float | None:
-    """Return the share of kernels that is predicted for networks that were left out; None for fewer than two."""
-    ordered = sorted(rows, key=lambda row: row.job)
+    """Return the share of kernels that is predicted for networks that were left out.
+
+    Args:
+        rows: Networks; those without a profile are left aside.
+        folds: In how many parts they are left out.
+
+    Returns:
+        None for fewer than two networks with a profile.
+    """
+    ordered = sorted((row for row in rows if row.hit_rate > 0), key=lambda row: row.job)
     n = min(folds, len(ordered))
     if n < 2:
         return None
-    rates = []
+    found = []
     for fold in range(n):
         seen = [row for i, row in enumerate(ordered) if i % n != fold]
-        rates.append(KernelPredictor.fit(seen).hit_rate(ordered[fold::n]))
-    known = [rate for rate in rates if rate is not None]
-    return sum(known) / len(known) if known else None
+        found.append(KernelPredictor.fit(seen)._hits(ordered[fold::n]))
+    hits, most = (sum(each) for each in zip(*found, strict=True))
+    return hits / most if most else None
 
 
 def _alignment(key: UnitKey) -> tuple[str, int, int]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .alike import Positions
 from .bend import Bend
 from .cells import Codes, FamilyCells
 from .correction import Correction
@@ -24,6 +26,15 @@ WHOLE_NETWORK_PRIOR = 0.1
 
 ROUNDS = 3
 """Cells are shares of bent-back times and the bend follows from the cells: so often one is fitted to the other."""
+
+OUTLYING = 4.0
+"""Standard deviations off the bend above which a network's timing counts as disturbed."""
+
+LEAST_SPREAD = 0.03
+"""Standard deviation of logarithms that networks are granted about the bend in any case."""
+
+LEAST_JUDGED = 8
+"""Networks below which none is called disturbed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,35 +71,37 @@ class Model:
             width_in, width_out = np.array([keys[place].widths for place in own], dtype=np.float64).T
             seconds[own] = self.families[family].seconds(width_in, width_out)
             codes[own] = self.families[family].origins(width_in, width_out)
-            if self.correction is not None:
-                seconds[own] *= np.exp(self.correction.mean([keys[place] for place in own]))
+        if self.correction is not None and keys:
+            seconds *= np.exp(self.correction.mean(keys))
         return seconds, codes
 
-    def network(self, keys: Sequence[UnitKey]) -> tuple[float, int]:
-        """Return the seconds of a whole network and the worst position in `ORIGINS` of its units.
+    def networks(self, networks: Sequence[Sequence[UnitKey]]) -> tuple[Array, Codes]:
+        """Return the seconds of whole networks and the worst position in `ORIGINS` of their units, both of shape (n,).
 
         Raises:
             UnknownUnitError: See `cells`.
         """
-        counts = Counter(keys)
-        # Sorted, so that the order of units does not matter even in the last bit.
-        distinct = sorted(counts)
-        seconds, codes = self.cells(distinct)
-        total = sum(counts[key] * cell for key, cell in zip(distinct, seconds.tolist(), strict=True))
-        return float(self.bend.seconds(total)), max(codes.tolist(), default=0)
+        keys, rows, places = _layout(networks)
+        seconds, codes = self.cells(keys)
+        worst = np.zeros(len(networks), dtype=np.int8)
+        np.maximum.at(worst, rows, codes[places])
+        return self.bend.seconds(_totals(rows, seconds[places], len(networks))), worst
 
-    def deviation(self, keys: Sequence[UnitKey]) -> float:
-        """Return the standard deviation of the logarithm of measured over predicted seconds of one network.
+    def deviations(self, networks: Sequence[Sequence[UnitKey]]) -> Array:
+        """Return the standard deviation of the logarithm of measured over predicted seconds of networks, shape (n,).
 
         What the cells leave open, and what no cell explains: each network's own placement in memory, and the noise of
-        a timing. 0 where there are too few networks to tell.
+        a timing. 0 where there are too few networks to tell, and for a network of no time.
         """
-        counts = Counter(keys)
-        if self.correction is None or not counts:
-            return 0.0
-        distinct = sorted(counts)
-        seconds = self.cells(distinct)[0] * np.array([counts[key] for key in distinct])
-        return math.hypot(self.correction.spread(distinct, seconds / seconds.sum()), self.correction.noise)
+        keys, rows, places = _layout(networks)
+        if self.correction is None or not keys:
+            return np.zeros(len(networks))
+        parts = np.zeros((len(networks), len(keys)))
+        np.add.at(parts, (rows, places), self.cells(keys)[0][places])
+        totals = parts.sum(axis=1)
+        shares = np.divide(parts, totals[:, None], out=np.zeros_like(parts), where=totals[:, None] > 0)
+        deviations = np.hypot(self.correction.spread(keys, shares), self.correction.noise)
+        return np.where(totals > 0, deviations * self.bend.steepness(totals), 0.0)
 
     def _check_known(self, wanted: Iterable[str]) -> None:
         unknown = sorted(set(wanted) - set(self.families))
@@ -106,6 +119,21 @@ class Model:
         return f"Units {family!r} were never measured{hint}, so their time is unknown: build networks that have them."
 
 
+def _layout(networks: Sequence[Sequence[UnitKey]]) -> tuple[list[UnitKey], Positions, Positions]:
+    """Return distinct keys, ascending; the network of each unit; the position of each unit's key."""
+    keys = sorted({key for units in networks for key in units})
+    place = {key: i for i, key in enumerate(keys)}
+    rows = [i for i, units in enumerate(networks) for _ in units]
+    # Sorted, so that the order of units does not matter even in the last bit.
+    places = [i for units in networks for i in sorted(place[key] for key in units)]
+    return keys, np.array(rows, dtype=np.intp), np.array(places, dtype=np.intp)
+
+
+def _totals(rows: Positions, summands: Array, n: int) -> Array:
+    # Without units, numpy counts in integers.
+    return np.bincount(rows, summands, minlength=n).astype(np.float64)
+
+
 def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     """Fit cells, bend and correction to timed networks.
 
@@ -113,88 +141,114 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     seconds, bent back. Where no network has shares (the runtime gives no times of layers), the families' laws are
     fitted to whole networks instead, and no cell counts as measured.
 
+    A network far off what its cells say, as a burst of other work leaves it, gives shares, but no scale.
+
     Args:
         rows: Networks, the baseline among them.
         quantum: Channels in one block of the runtime.
     """
     # Sorted, so that the fit does not depend on the order in which networks were timed.
     rows = sorted(rows, key=lambda row: row.job)
-    overhead = profiling_overhead(rows)
-    shares = [true_shares(row, overhead) for row in rows]
-    seconds = np.array([row.seconds.median for row in rows])
-    bend, sums = Bend(), seconds
-    samples: dict[UnitKey, int] = {}
+    timed = _Timed.of(rows)
+    bend, sums = Bend(), timed.seconds
     for _ in range(ROUNDS):
-        found = _samples(rows, shares, sums)
-        samples = {key: len(values) for key, values in found.items()}
-        families = _families(found, quantum) if found else _laws_of_networks(rows, sums, quantum)
-        cells = _Sums.of(rows, families)
-        if not cells.rows.size:
+        families = timed.families(sums, quantum) or _laws_of_networks(rows, sums, quantum)
+        known, totals, design = timed.totals(families)
+        if not known.size:
             break
-        bend = Bend.fit(cells.totals, seconds[cells.rows])
-        sums = bend.sums(seconds)
+        bend, usual = _fit_bend(totals, timed.seconds[known])
+        sums = bend.sums(timed.seconds)
+        sums[known[~usual]] = totals[~usual]
     unseen = frozenset(unit.key.family for row in rows for unit in row.units) - set(families)
-    return Model(families, bend, unseen, _correction(cells, bend, samples, seconds))
-
-
-def _samples(
-    rows: Sequence[NetworkRow], shares: Sequence[Mapping[str, float]], sums: Array
-) -> dict[UnitKey, list[float]]:
-    samples: dict[UnitKey, list[float]] = defaultdict(list)
-    for row, own, total in zip(rows, shares, sums.tolist(), strict=True):
-        for unit in row.units:
-            if unit.name in own:
-                samples[unit.key].append(own[unit.name] * total)
-    return samples
+    if len(known) < 2:
+        return Model(families, bend, unseen)
+    errors = np.log(bend.sums(timed.seconds[known])) - np.log(totals)
+    used = np.flatnonzero(design.any(axis=0))
+    keys = [timed.keys[place] for place in used]
+    correction = Correction.fit(keys, timed.samples, design[:, used] / totals[:, None], errors)
+    return Model(families, bend, unseen, correction)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sums:
-    """The networks whose units are all known, as sums of cells.
+class _Timed:
+    """All units of all networks as arrays.
 
     Attributes:
-        rows: Positions of those networks.
-        keys: Distinct keys of their units.
-        parts: Summed seconds of each key in each network, shape (len(rows), len(keys)).
+        keys: Distinct keys, ascending.
+        seconds: Of each network, shape (n_rows,).
+        rows: Network of each unit, shape (n_units,).
+        places: Position of each unit's key, shape (n_units,).
+        shares: Of the network's time, shape (n_units,); nan where the profile does not say.
     """
 
-    rows: np.ndarray[tuple[int], np.dtype[np.intp]]
     keys: list[UnitKey]
-    parts: Array
+    seconds: Array
+    rows: Positions
+    places: Positions
+    shares: Array
 
     @classmethod
-    def of(cls, rows: Sequence[NetworkRow], families: Mapping[str, FamilyCells]) -> _Sums:
-        known = [
-            i for i, row in enumerate(rows) if row.units and all(unit.key.family in families for unit in row.units)
+    def of(cls, rows: Sequence[NetworkRow]) -> _Timed:
+        overhead = profiling_overhead(rows)
+        owned = [true_shares(row, overhead) for row in rows]
+        keys = sorted({unit.key for row in rows for unit in row.units})
+        place = {key: i for i, key in enumerate(keys)}
+        found = [
+            (i, place[unit.key], own.get(unit.name, math.nan))
+            for i, (row, own) in enumerate(zip(rows, owned, strict=True))
+            for unit in row.units
         ]
-        keys = sorted({unit.key for i in known for unit in rows[i].units})
-        place = {key: j for j, key in enumerate(keys)}
-        counts = np.zeros((len(known), len(keys)))
-        for line, i in zip(counts, known, strict=True):
-            for unit in rows[i].units:
-                line[place[unit.key]] += 1
-        seconds = Model(families, Bend(), frozenset()).cells(keys)[0]
-        return cls(np.array(known, dtype=np.intp), keys, counts * seconds)
+        lines, places, shares = np.array(found, dtype=np.float64).reshape(-1, 3).T
+        seconds = np.array([row.seconds.median for row in rows])
+        return cls(keys, seconds, lines.astype(np.intp), places.astype(np.intp), shares)
 
     @property
-    def totals(self) -> Array:
-        """Summed cells of each network, shape (len(rows),)."""
-        return np.asarray(self.parts.sum(axis=1))
+    def samples(self) -> dict[UnitKey, int]:
+        """How often the profile has seen each key; absent for none."""
+        return {key: n for key, n in zip(self.keys, self._counts().tolist(), strict=True) if n}
+
+    def families(self, sums: Array, quantum: int) -> dict[str, FamilyCells]:
+        """Return the cells that the profiles give, for networks of these sums; empty without profiles."""
+        values = np.nan_to_num(self.shares) * sums[self.rows]
+        means = np.bincount(self.places, values, minlength=len(self.keys)) / np.maximum(self._counts(), 1)
+        cells: dict[str, dict[tuple[int, int], float]] = defaultdict(dict)
+        for key, mean, n in zip(self.keys, means.tolist(), self._counts().tolist(), strict=True):
+            if n:
+                cells[key.family][key.widths] = mean
+        return {family: FamilyCells.fit(group, quantum) for family, group in cells.items()}
+
+    def totals(self, families: Mapping[str, FamilyCells]) -> tuple[Positions, Array, Array]:
+        """Sum cells of the networks whose units are all known.
+
+        Returns:
+            Positions of those networks, shape (n,); sums of their cells, above zero, shape (n,); parts of the sums by
+            key, shape (n, n_keys).
+        """
+        is_known = np.array([key.family in families for key in self.keys], dtype=np.bool_)
+        seconds = np.full(len(self.keys), np.nan)
+        seconds[is_known] = Model(families, Bend(), frozenset()).cells(
+            [key for key in self.keys if key.family in families]
+        )[0]
+        shape = (len(self.seconds), len(self.keys))
+        counts = np.bincount(self.rows * shape[1] + self.places, minlength=shape[0] * shape[1]).reshape(shape)
+        totals = _totals(self.rows, seconds[self.places], shape[0])
+        known = np.flatnonzero(totals > 0)
+        return known, totals[known], counts[known] * np.nan_to_num(seconds)
+
+    def _counts(self) -> Positions:
+        return np.bincount(self.places[~np.isnan(self.shares)], minlength=len(self.keys))
 
 
-def _correction(cells: _Sums, bend: Bend, samples: Mapping[UnitKey, int], seconds: Array) -> Correction | None:
-    if len(cells.rows) < 2:
-        return None
-    errors = np.log(seconds[cells.rows]) - np.log(bend.seconds(cells.totals))
-    return Correction.fit(cells.keys, samples, cells.parts / cells.totals[:, None], errors)
-
-
-def _families(samples: Mapping[UnitKey, Sequence[float]], quantum: int) -> dict[str, FamilyCells]:
-    cells: dict[str, dict[tuple[int, int], float]] = defaultdict(dict)
-    # Sorted, so that the fit does not depend on the order in which networks were timed.
-    for key in sorted(samples):
-        cells[key.family][key.widths] = float(np.mean(sorted(samples[key])))
-    return {family: FamilyCells.fit(group, quantum) for family, group in cells.items()}
+def _fit_bend(totals: Array, seconds: Array) -> tuple[Bend, NDArray[np.bool_]]:
+    """Return the bend, and which networks are as near to it as the others say; only those have a part in it."""
+    bend = Bend.fit(totals, seconds)
+    errors = np.log(seconds) - np.log(bend.seconds(totals))
+    if len(errors) < LEAST_JUDGED:
+        return bend, np.ones(len(errors), dtype=np.bool_)
+    errors = np.abs(errors - np.median(errors))
+    # The median of the absolute error, times this, is the standard deviation of a normal distribution.
+    usual = errors <= OUTLYING * max(1.4826 * float(np.median(errors)), LEAST_SPREAD)
+    return (bend if usual.all() else Bend.fit(totals[usual], seconds[usual])), usual
 
 
 def _laws_of_networks(rows: Sequence[NetworkRow], sums: Array, quantum: int) -> dict[str, FamilyCells]:

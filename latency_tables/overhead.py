@@ -16,12 +16,16 @@ from .table import NetworkRow
 # Part of a node's profiled time that is left to it in any case: its true time is not zero.
 _LEAST_LEFT = 0.05
 
+# Weight of "profiling adds to nodes only" against one network's relative error.
+_UNIT_WEIGHT = 0.1
+
 
 def profiling_overhead(rows: Sequence[NetworkRow]) -> float:
     """Return the seconds that profiling adds to a node: zero or more.
 
     Fits `profiled = a x un-profiled + overhead x nodes` over the networks, in relative terms; both as the machine ran
-    at that time.
+    at that time. Where all networks have as much time for each node, that leaves open which of the two it is: then a
+    is 1.
     """
     lines = []
     for row in rows:
@@ -30,7 +34,8 @@ def profiling_overhead(rows: Sequence[NetworkRow]) -> float:
             lines.append((row.raw_s / profiled, nodes / profiled))
     if len(lines) < 2:
         return 0.0
-    (_, overhead), _ = nnls(np.array(lines), np.ones(len(lines)))
+    left = np.array([*lines, (_UNIT_WEIGHT, 0.0)])
+    (_, overhead), _ = nnls(left, np.array([*(1.0 for _ in lines), _UNIT_WEIGHT]))
     return float(overhead)
 
 

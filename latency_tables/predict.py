@@ -108,16 +108,14 @@ class Predictor:
         Raises:
             UnknownUnitError: Units are of families that were never measured; it names all of them.
         """
-        seconds, code = self.model.network(units)
-        half = _NORMAL_95 * self.held_out.stretch * self.model.deviation(units)
-        return Estimate(seconds, seconds * float(np.exp(-half)), seconds * float(np.exp(half)), ORIGINS[code])
+        seconds, codes = self.model.networks([units])
+        half = _NORMAL_95 * self.held_out.stretch * self.model.deviations([units])
+        low, middle, high = (float(end[0]) for end in (seconds * np.exp(-half), seconds, seconds * np.exp(half)))
+        return Estimate(middle, low, high, ORIGINS[codes[0]])
 
     def predict_units(self, networks: Sequence[Sequence[UnitKey]]) -> Array:
         """Return seconds of shape (len(networks),); arguments and errors as of `estimate`."""
-        distinct = sorted({key for units in networks for key in units})
-        summand = dict(zip(distinct, self.model.cells(distinct)[0].tolist(), strict=True))
-        sums = [sum(sorted(summand[key] for key in units)) for units in networks]
-        return self.bend.seconds(np.array(sums, dtype=np.float64))
+        return self.model.networks(networks)[0]
 
     def summands(self, keys: Sequence[UnitKey]) -> Array:
         """Return what each unit adds to the sum that `bend` turns into seconds, shape (len(keys),).
@@ -156,8 +154,9 @@ class Predictor:
         own = self.model.families[family]
         width_in, width_out = own.widths_in.astype(np.int64), own.widths_out.astype(np.int64)
         keys = [UnitKey(family, (int(i), int(o))) for i in width_in for o in width_out]
-        seconds, codes = (found.reshape(len(width_in), len(width_out)) for found in self.model.cells(keys))
-        return width_in, width_out, seconds, np.asarray(ORIGINS)[codes]
+        seconds, codes = self.model.cells(keys)
+        shape = (len(width_in), len(width_out))
+        return width_in, width_out, seconds.reshape(shape), np.asarray(ORIGINS)[codes].reshape(shape)
 
     def compile(self, slots: Sequence[Slot]) -> Compiled:
         """Look up every cell that a space can reach, for predictions of many candidates at once.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau  # type: ignore[import-untyped, unused-ignore]
 
-from .errors import SparseTableError, UnknownUnitError
+from .errors import SparseTableError
 from .law import Array
 from .model import fit_model
 from .record import BASELINE
@@ -41,7 +41,7 @@ class HeldOut:
         kendall_tau_ceiling: The rank correlation that a perfect prediction would reach, given how well the
             measurements repeat (see `tau_ceiling`); None where too few windows say so.
         deviations: Logarithm of measured over predicted, in standard deviations of what the model said it would be,
-            the noise of one timing included; empty where the model said nothing.
+            the noise of one timing included; empty where the model said nothing about some of them.
     """
 
     jobs: tuple[str, ...]
@@ -192,23 +192,23 @@ def _score(splits: Sequence[tuple[list[NetworkRow], list[NetworkRow]]], quantum:
     unpredicted: list[str] = []
     for seen, unseen in splits:
         model = fit_model(seen, quantum)
-        for row in unseen:
-            keys = [unit.key for unit in row.units]
-            try:
-                predicted, _ = model.network(keys)
-            except UnknownUnitError:
-                unpredicted.append(row.job)
-            else:
-                deviation = math.log(row.seconds.median / predicted)
-                spread = model.deviation(keys)
-                scored.append((row.job, row.seconds.median, predicted, deviation / spread if spread else 0.0))
+        known = [row for row in unseen if all(unit.key.family in model.families for unit in row.units)]
+        networks = [[unit.key for unit in row.units] for row in known]
+        predicted, spread = model.networks(networks)[0], model.deviations(networks)
+        for row, seconds, one in zip(known, predicted.tolist(), spread.tolist(), strict=True):
+            # No time at all is no prediction: its units were seen, but none of them took any.
+            if seconds > 0:
+                off = math.log(row.seconds.median / seconds)
+                scored.append((row.job, row.seconds.median, seconds, off / one if one else math.nan))
+        unpredicted += sorted({row.job for row in unseen} - {job for job, *_ in scored})
     if not scored:
         raise SparseTableError(
             "Every network of the table has a unit whose family no other network has, so nothing can be said about "
             "unseen networks: build more networks of one kind."
         )
     jobs, measured, predicted_s, deviations = zip(*sorted(scored), strict=True)
-    return HeldOut(jobs, measured, predicted_s, tuple(sorted(unpredicted)), ceiling, deviations)
+    said = () if any(map(math.isnan, deviations)) else deviations
+    return HeldOut(jobs, measured, predicted_s, tuple(sorted(unpredicted)), ceiling, said)
 
 
 def tau_ceiling(windows: Sequence[Sequence[float]]) -> float | None:
