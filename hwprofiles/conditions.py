@@ -27,6 +27,7 @@ class Counters:
         load_1min: Load average.
         throttles: How often any core was slowed because of heat, since boot; virtual machines rarely show it.
         frequency_hz: Highest clock of any core now.
+        waited_s: How long this thread was ready to run and another had its core.
     """
 
     at_s: float | None = None
@@ -37,6 +38,7 @@ class Counters:
     load_1min: float | None = None
     throttles: int | None = None
     frequency_hz: float | None = None
+    waited_s: float | None = None
 
 
 def read_counters(
@@ -63,6 +65,7 @@ def read_counters(
         load_1min=float(load[0]) if load else None,
         throttles=_sum(_numbers(cpus, "thermal_throttle/core_throttle_count")),
         frequency_hz=max((1e3 * kilohertz for kilohertz in _numbers(cpus, "cpufreq/scaling_cur_freq")), default=None),
+        waited_s=_waited_s(_text(proc / "thread-self" / "schedstat")),
     )
 
 
@@ -73,7 +76,8 @@ def conditions_between(before: Counters, after: Counters) -> dict[str, float | N
         ``wall_s`` seconds between the moments; ``steal``, fraction of the wanted CPU time that was stolen
         (None also for fewer than `MIN_WANTED_TICKS`); ``pressure``, fraction of the time in which some task waited
         for a CPU; ``involuntary_switches``, a count; ``load_1min`` at the end; ``throttles``, a count;
-        ``frequency_change`` of the fastest core, as a fraction.
+        ``frequency_change`` of the fastest core, as a fraction; ``waited``, fraction of the time in which the calling
+        thread waited for its core.
     """
     wall_s = _difference(before.at_s, after.at_s)
     wanted = _difference(before.wanted_ticks, after.wanted_ticks)
@@ -86,6 +90,7 @@ def conditions_between(before: Counters, after: Counters) -> dict[str, float | N
         "load_1min": after.load_1min,
         "throttles": _difference(before.throttles, after.throttles),
         "frequency_change": _change(before.frequency_hz, after.frequency_hz),
+        "waited": _fraction(_difference(before.waited_s, after.waited_s), wall_s),
     }
 
 
@@ -99,6 +104,12 @@ def _text(path: Path) -> str:
 def _numbers(cpus: Path, name: str) -> list[int]:
     texts = (_text(path).strip() for path in sorted(cpus.glob(f"cpu[0-9]*/{name}")))
     return [int(text) for text in texts if text.isdecimal()]
+
+
+def _waited_s(schedstat: str) -> float | None:
+    """Read the second of three numbers: nanoseconds that the thread waited."""
+    words = schedstat.split()
+    return int(words[1]) / 1e9 if len(words) == 3 and words[1].isdecimal() else None
 
 
 def _sum(numbers: list[int]) -> int | None:

@@ -43,6 +43,10 @@ FREQUENCY_CHANGE = 0.10
 # Fraction of the wanted CPU time that the hypervisor gave to others; above it, ratios suffer too.
 STEAL = 0.20
 
+# Fraction of the time in which the timing thread waited for its core. Time slices of others add the same to both sides
+# of a ratio and draw it towards 1, so that pairing does not help.
+WAITED = 0.10
+
 # Fraction of the time in which some task waited for a CPU.
 PRESSURE = 0.50
 
@@ -56,14 +60,14 @@ def judge_ratios(windows: Sequence[float], confidence: float, conditions: Condit
     """Return why ratio windows are not to be trusted, one sentence for each threshold that was crossed."""
     reasons = _shape(windows, confidence, "ratio", RATIO_WIDTH, RATIO_GAP, variance_inflation(windows))
     drifted = _drifted(windows, RATIO_DRIFT, "ratio to the canary") if abs(drift_error(windows)) > DRIFT_ERRORS else ()
-    return (*reasons, *drifted, *_above("CPU steal", conditions.get("steal"), STEAL))
+    return (*reasons, *drifted, *_taken_away(conditions))
 
 
 def judge_raw(windows: Sequence[float], confidence: float, conditions: Conditions) -> tuple[str, ...]:
     """Return why raw windows of seconds are not to be trusted, one sentence for each threshold that was crossed."""
     reasons = list(_shape(windows, confidence, "seconds", SECONDS_WIDTH, SECONDS_GAP))
     reasons += _drifted(windows, SECONDS_DRIFT, "seconds")
-    reasons += _above("CPU steal", conditions.get("steal"), STEAL)
+    reasons += _taken_away(conditions)
     reasons += _above("CPU pressure", conditions.get("pressure"), PRESSURE)
     switches, wall_s = conditions.get("involuntary_switches"), conditions.get("wall_s")
     if switches is not None and wall_s and switches / wall_s > SWITCHES_PER_S:
@@ -72,6 +76,11 @@ def judge_raw(windows: Sequence[float], confidence: float, conditions: Condition
             f"{switches / wall_s:.0f}; stop what else runs."
         )
     return (*reasons, *_throttled(conditions))
+
+
+def _taken_away(conditions: Conditions) -> tuple[str, ...]:
+    steal = _above("CPU steal", conditions.get("steal"), STEAL)
+    return (*steal, *_above("The share of time that the timing waited for its core", conditions.get("waited"), WAITED))
 
 
 def _throttled(conditions: Conditions) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ PROTOCOLS: dict[str, TimingProtocol] = {
     "difference": TimingProtocol(
         runs_per_turn=1,
         turns_per_window=21,
-        min_windows=20,
+        min_windows=16,
         max_windows=80,
         relative_half_width=0.007,
         time_limit_s=15.0,

@@ -13,12 +13,15 @@ def test_read_counters(tmp_path: Path) -> None:
     (tmp_path / "pressure" / "cpu").write_text(
         "some avg10=0.04 avg60=0.27 avg300=0.11 total=2500000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n"
     )
+    (tmp_path / "thread-self").mkdir()
+    (tmp_path / "thread-self" / "schedstat").write_text("900 1500000000 7\n")
     (tmp_path / "loadavg").write_text("1.25 0.5 0.1 1/100 1234\n")
     counters = read_counters(tmp_path, clock=lambda: 12.0)
     assert counters.at_s == 12.0
     assert (counters.wanted_ticks, counters.stolen_ticks) == (166, 40)
     assert counters.pressure_s == 2.5
     assert counters.load_1min == 1.25
+    assert counters.waited_s == 1.5
 
 
 def test_what_cannot_be_read_is_none(tmp_path: Path) -> None:
@@ -29,8 +32,12 @@ def test_what_cannot_be_read_is_none(tmp_path: Path) -> None:
 
 
 def test_conditions_between() -> None:
-    before = Counters(at_s=10, wanted_ticks=100, stolen_ticks=10, pressure_s=1, involuntary_switches=5, load_1min=0.5)
-    after = Counters(at_s=14, wanted_ticks=300, stolen_ticks=60, pressure_s=2, involuntary_switches=25, load_1min=1.5)
+    before = Counters(
+        at_s=10, wanted_ticks=100, stolen_ticks=10, pressure_s=1, involuntary_switches=5, load_1min=0.5, waited_s=1.0
+    )
+    after = Counters(
+        at_s=14, wanted_ticks=300, stolen_ticks=60, pressure_s=2, involuntary_switches=25, load_1min=1.5, waited_s=1.5
+    )
     assert conditions_between(before, after) == {
         "wall_s": 4,
         "steal": pytest.approx(0.25),
@@ -39,6 +46,7 @@ def test_conditions_between() -> None:
         "load_1min": 1.5,
         "throttles": None,
         "frequency_change": None,
+        "waited": pytest.approx(0.125),
     }
 
 
