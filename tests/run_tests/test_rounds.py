@@ -56,7 +56,7 @@ def slow_finalists(monkeypatch: pytest.MonkeyPatch, runtime: Fickle, penalties: 
     fill = Bench.fill
 
     def fill_slowly(self: Bench, candidates: list[Candidate], **options: Any) -> LatencyTable:
-        if options.get("finalist"):
+        if options.get("origin") == "finalist":
             runtime.penalty = penalties[min(len(timed), len(penalties) - 1)]
             timed.extend(candidates)
         return fill(self, candidates, **options)
@@ -131,7 +131,7 @@ def forget_levels(monkeypatch: pytest.MonkeyPatch, out: Path) -> None:
         return found if found is not None and found.origin == "finalist" else None
 
     def fill_apart(self: Bench, candidates: list[Candidate], **options: Any) -> LatencyTable:
-        apart = replace(self, store=Store(out / "finalists.jsonl")) if options.get("finalist") else self
+        apart = replace(self, store=Store(out / "finalists.jsonl")) if options.get("origin") == "finalist" else self
         return fill(apart, candidates, **options)
 
     monkeypatch.setattr(Bench, "row", finalist_row)
