@@ -23,7 +23,7 @@ def designs(n: int, seed: int = 0) -> Array:
     shares = np.zeros((n, len(KEYS)))
     for line in shares:
         line[rng.choice(len(KEYS), 12, replace=False)] = rng.uniform(0.2, 1.0, 12)
-    return shares / shares.sum(axis=1, keepdims=True)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
 def slowness() -> Array:

@@ -63,4 +63,4 @@ def test_one_disturbed_timing_spoils_no_other_prediction(table: LatencyTable, fa
     usual = Predictor.fit(table, quantum=QUANTUM)
     for widths in random_widths(40, seed=99):
         ratio = disturbed.estimate(keys(widths)).seconds / usual.estimate(keys(widths)).seconds
-        assert ratio == pytest.approx(1.0, abs=0.03)
+        assert ratio == pytest.approx(1.0, abs=0.04)
