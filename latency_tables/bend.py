@@ -45,8 +45,8 @@ class Bend:
     high: float = 0.0
 
     def __post_init__(self) -> None:
-        steepest = min(self.slope + 2 * self.curve * end for end in (self.low, self.high))
-        if not self.low <= self.high or steepest <= 0:
+        flattest = min(self.slope + 2 * self.curve * end for end in (self.low, self.high))
+        if not self.low <= self.high or flattest <= 0:
             raise ValueError(f"A bend must rise from `low` to `high`, but got {self}.")
 
     @classmethod

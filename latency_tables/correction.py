@@ -91,8 +91,10 @@ class Correction:
 
     def mean(self, keys: Sequence[UnitKey]) -> Array:
         """Return the logarithmic correction of each cell, shape (len(keys),), the common offset included."""
-        own = Cells.of(keys, self.samples)
-        return np.asarray(_sum(own.times(self.cells, self.weights[:, None]), self.scales)[:, 0] + self.common)
+        places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+        own = Cells.of(list(places), self.samples)
+        means = _sum(own.times(self.cells, self.weights[:, None]), self.scales)[:, 0] + self.common
+        return np.asarray(means[[places[key] for key in keys]])
 
     def spread(self, keys: Sequence[UnitKey], shares: Array) -> Array:
         """Return the standard deviations of the logarithms of networks' sums, without the noise of a timing.

@@ -50,7 +50,7 @@ class KernelPredictor:
 
     @classmethod
     def fit(cls, rows: Sequence[NetworkRow]) -> KernelPredictor:
-        """Learn from the networks that have a profile; a unit without a node there has no kernels: it was fused away."""
+        """Learn from networks that have a profile; a unit without a node there has no kernels: it was fused away."""
         seen = [(u.key, u.operators) for row in rows if row.hit_rate > 0 for u in row.units]
         return cls(
             _commonest((key, made) for key, made in seen),
