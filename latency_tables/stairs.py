@@ -5,8 +5,10 @@ may cost a multiple of wider ones. A width is a **tread edge** where no wider wi
 those that cost what it costs. Only edges are worth offering.
 
 A sweep times few widths. Those that it did not time are told from the **quantum**, the largest power of two such that
-no timed width is faster than the next multiple above it (shifted by the **phase**). It may be larger than the
-runtime's block where a block more or less makes no measurable difference; its multiples are edges all the same.
+on most treads no timed width is faster than the multiple that ends the tread (shifted by the **phase**). Most of them:
+single widths may be faster for reasons of their own, as where a runtime has another kernel for those that leave its
+layout. The quantum may be larger than the runtime's block where a block more or less makes no measurable difference;
+its multiples are edges all the same.
 """
 
 from __future__ import annotations
@@ -23,10 +25,17 @@ from hwprofiles import Interval
 TOLERANCE = 0.03
 """Difference of two ratios, as a fraction, below which one width is called as fast as another."""
 
+GRID_TOLERANCE = 0.045
+"""What a tread may cost more than a width on it, as a fraction, before it is called no tread. More than `TOLERANCE`,
+since a finer grid than the runtime's own offers widths that cost what wider ones do."""
+
 MOST_LEVELS = 16
 """Widths on offer for one dim, at most."""
 
 _MOST_QUANTUM = 256
+
+_STEPS_SHOW = 128
+"""Width up to which a step of a staircase is a measurable share of what the width costs."""
 
 
 def is_faster(ratio: Interval, other: Interval, tolerance: float = TOLERANCE) -> bool:
@@ -135,25 +144,19 @@ class Stairs:
         return 1, 0
 
     def _fits(self, quantum: int, phase: int) -> bool:
-        """Whether a grid loses nothing that is worth having.
-
-        Of a shifted grid, no timed width may be faster than the next of the grid. Of one of multiples, the multiples
-        of half of the quantum decide, by majority: a runtime with finer steps is faster at most of them, while a
-        single width that is, as a kernel for few channels or an odd moment make it, would let in all odd widths.
-        """
-        against = {width for width, _ in self.against(quantum, phase)}
-        if phase:
-            return not against
-        half = quantum // 2
-        halves = [w for w in self.ratios if w % quantum == half and w + half in self.ratios]
-        # Where half of the quantum is a small part of the width, a step would hardly be seen.
-        telling = [w for w in halves if half / (w + half) > 2 * TOLERANCE]
-        return 2 * len(against.intersection(telling)) <= len(telling) if telling else not against
+        """Whether fewer than half of the treads on which the grid could fail have a width that is faster than it."""
+        failing = {end for _, end in self.against(quantum, phase)}
+        ends = {width + (phase - width) % quantum: width for width in reversed(self.ratios)}
+        # Far up, a step is a small share of the whole, and that it was not seen says nothing.
+        seen = [end for end in ends if end in self.ratios and end <= _STEPS_SHOW]
+        tested = {end for end in seen if end - ends[end] >= quantum // 2}
+        return not failing or 2 * len(failing) < len(failing | tested)
 
     def against(self, quantum: int, phase: int = 0) -> tuple[tuple[int, int], ...]:
         """Return what speaks against a grid: (width, next width of the grid) where the narrower one is faster."""
         above = {width: width + (phase - width) % quantum for width in self.ratios}
-        return tuple((w, a) for w, a in above.items() if a in self.ratios and is_faster(self.ratios[w], self.ratios[a]))
+        ends = {width: self.ratios[end] for width, end in above.items() if end in self.ratios}
+        return tuple((w, above[w]) for w, end in ends.items() if is_faster(self.ratios[w], end, GRID_TOLERANCE))
 
     def _tests(self, quantum: int) -> bool:
         """Whether a grid of half the quantum could have been told apart: a width only on that one, and the next."""
@@ -191,8 +194,10 @@ class Stairs:
         found = set(range(self.phase + step, size, step)) - set(self.failed)
         if size == self.size:
             last = size - (size - self.phase) % self.quantum
-            # Behind the last whole step, as before an odd size, no multiple tells what is worth having.
-            found = (found - set(self.ratios)) | (found & set(self.edges)) | {e for e in self.edges if e > last}
+            # Behind the last whole step, as before an odd size, no multiple tells what is worth having; and a width
+            # that beats the end of its tread is an edge of its own.
+            own = {width for width, _ in self.against(self.quantum, self.phase)}
+            found = (found - set(self.ratios)) | {e for e in self.edges if e in found or e in own or e > last}
         levels = (*sorted(width for width in found if least <= width < size), size)
         return levels if len(levels) <= most else (*levels[1 - most : -1], size)
 

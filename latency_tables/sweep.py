@@ -44,7 +44,7 @@ MOST_POINTS = 24
 
 _OFFSETS = (1, 2, 4, 8, 16, 32)
 
-_DOUBTS = 4
+_DOUBTS = 3
 _FEW_WITNESSES = 2
 
 _MOST_MIDDLE = 64
@@ -173,18 +173,19 @@ def _doubt(size: int, ratios: dict[int, Interval], measure: Measure) -> None:
 
     A disturbed timing makes stairs finer, never coarser; one that is disturbed twice is rare. Both timings count.
     """
+    trusted: set[tuple[int, int]] = set()
     for _ in range(_DOUBTS):
         stairs = Stairs("in doubt", size, ratios)
-        witnesses = stairs.against(2 * stairs.quantum)
+        finer, coarser = (stairs.against(quantum, stairs.phase) for quantum in (stairs.quantum, 2 * stairs.quantum))
+        witnesses = {*finer, *(coarser if len(coarser) <= _FEW_WITNESSES and not stairs.phase else ())} - trusted
         again = {width for pair in witnesses for width in pair if width != size}
-        if stairs.phase or not 0 < len(witnesses) <= _FEW_WITNESSES:
+        trusted |= witnesses
+        if not again:
             return
         for width in sorted(again):
             found = measure(width)
             if isinstance(found, Interval):
                 ratios[width] = _both(ratios[width], found)
-        if Stairs("in doubt", size, ratios).quantum == stairs.quantum:
-            return
 
 
 def _both(first: Interval, second: Interval) -> Interval:
