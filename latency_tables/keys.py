@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 # Words of a family that say sizes of tensors, or what follows the operator.
-_SIZES_AND_FOLLOWERS = re.compile(r"(in|out|at)[0-9x]+|\\+.*")
+_SIZES_AND_FOLLOWERS = re.compile(r"(in|out|at)[0-9x]+|\+.*")
 
 
 @dataclass(frozen=True, slots=True, order=True)
