@@ -25,3 +25,9 @@ def test_family_must_be_words(family: str) -> None:
 def test_widths_must_be_two_integers_of_at_least_one(widths: object) -> None:
     with pytest.raises(ValueError, match="Widths are two plain integers"):
         UnitKey("conv2d", widths)  # type: ignore[arg-type]
+
+
+def test_an_operation_is_a_family_without_sizes_and_followers() -> None:
+    key = UnitKey("conv2d k3x3 s2x2 dense in8x8 out4x4 +add +relu", (8, 16))
+    assert key.operation == "conv2d k3x3 s2x2 dense"
+    assert UnitKey("linear at16x16 +gelu", (8, 16)).operation == "linear"
