@@ -146,7 +146,7 @@ class Stairs:
     def _fits(self, quantum: int, phase: int) -> bool:
         """Whether fewer than half of the treads on which the grid could fail have a width that is faster than it."""
         failing = {end for _, end in self.against(quantum, phase)}
-        ends = {width + (phase - width) % quantum: width for width in reversed(self.ratios)}
+        ends = {width + (phase - width) % quantum: width for width in sorted(self.ratios, reverse=True)}
         # Far up, a step is a small share of the whole, and that it was not seen says nothing.
         seen = [end for end in ends if end in self.ratios and end <= _STEPS_SHOW]
         tested = {end for end in seen if end - ends[end] >= quantum // 2}

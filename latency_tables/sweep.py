@@ -44,6 +44,11 @@ MOST_POINTS = 24
 
 _OFFSETS = (1, 2, 4, 8, 16, 32)
 
+_WIDE = 0.12
+"""Relative half width of an interval above which a timing was disturbed, and is repeated."""
+
+_RETRIES = 2
+
 _DOUBTS = 3
 _FEW_WITNESSES = 2
 
@@ -152,7 +157,7 @@ def adaptive(size: int, measure: Measure, most: int = MOST_POINTS) -> tuple[dict
     def take(widths: Iterable[int]) -> None:
         for width in widths:
             if width not in ratios and width not in failed and len(ratios) + len(failed) <= most:
-                found = measure(width)
+                found = _calm(measure, width)
                 if isinstance(found, str):
                     failed[width] = found
                 else:
@@ -166,6 +171,18 @@ def adaptive(size: int, measure: Measure, most: int = MOST_POINTS) -> tuple[dict
         take([widest])
     _doubt(size, ratios, measure)
     return dict(sorted(ratios.items())), failed
+
+
+def _calm(measure: Measure, width: int) -> Interval | str:
+    """Time a width, again where its interval is wide, and return the narrowest interval."""
+    found = measure(width)
+    for _ in range(_RETRIES):
+        if isinstance(found, str) or found.relative_half_width <= _WIDE:
+            return found
+        again = measure(width)
+        if isinstance(again, Interval) and again.relative_half_width < found.relative_half_width:
+            found = again
+    return found
 
 
 def _doubt(size: int, ratios: dict[int, Interval], measure: Measure) -> None:

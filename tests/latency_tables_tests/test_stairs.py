@@ -138,6 +138,21 @@ def test_a_timing_that_was_disturbed_once_does_not_decide(size: int, odd: int) -
     assert all(width % 16 == 0 for width in stairs.levels(size))
 
 
+def test_a_timing_with_a_wide_interval_is_repeated() -> None:
+    law, seen = noisy(staircase(16), 64, 0.0), set[int]()
+
+    def measure(width: int) -> Interval:
+        ratio = law(width)
+        if width in seen or width not in (36, 40, 33):
+            return ratio
+        seen.add(width)
+        return Interval(ratio.median / 3, ratio.median / 4, ratio.median * 4)
+
+    stairs = Stairs("law", 64, *adaptive(64, measure))
+    assert seen == {36, 40, 33}
+    assert (stairs.quantum, stairs.levels(64)) == (16, (16, 32, 48, 64))
+
+
 def test_an_edge_off_the_multiples_is_found_with_its_phase() -> None:
     stairs = found(lambda width: 0.05 + 0.1 * ceil((width + 5) / 16), 64)
     assert (stairs.quantum, stairs.phase) == (16, 11)
