@@ -24,7 +24,7 @@ COUNT, DRAWN = 40, 3000
 # Half of an interval of 95 % is two standard errors and a little more: 1.5 % leaves at most 0.7 %.
 PROTOCOL = TimingProtocol(
     runs_per_turn=1, turn_s=0.003, turns_per_window=3, min_windows=16, max_windows=100, relative_half_width=0.0125,
-    time_limit_s=25.0, warmup_s=0.05, reload=True, watch_s=0.2,
+    time_limit_s=25.0, warmup_s=0.05, reload=True, windows_per_load=2, watch_s=0.2,
 )  # fmt: skip
 MOST_ERROR = 0.007
 
