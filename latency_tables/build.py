@@ -16,9 +16,9 @@ import numpy as np
 
 from hwprofiles import ArtefactError, Measurement, NodeTime, Runtime, Target, TimingProtocol, compare_files, probe
 
-from .errors import ForeignTableError
-from .reading import assemble, check_machine
-from .record import BASELINE, SUBNET, Header, Origin, Record, UnitNodes
+from .claiming import claim
+from .reading import assemble
+from .record import BASELINE, SUBNET, Origin, Record, UnitNodes
 from .store import Store, Writer
 from .table import LatencyTable
 
@@ -101,7 +101,7 @@ def build(
     machine = fingerprint if fingerprint is not None else probe().fingerprint
     bench = _Bench(runtime, target, protocol, machine, runtime.versions(), rng)
     with store.writing() as writer:
-        header = _header(writer, bench, allow_foreign)
+        header = claim(writer, target, machine, bench.versions, allow_foreign=allow_foreign)
         held = {r.job: r for r in writer.contents.records if dict(r.versions) == bench.versions}
         _check_baseline(held, baseline)
         todo = [_as_baseline(baseline), *_distinct(jobs, baseline)]
@@ -144,22 +144,6 @@ def job_rng(rng: np.random.Generator, key: str, purpose: str) -> np.random.Gener
         )
     words = np.frombuffer(hashlib.sha256(f"{key}\0{purpose}".encode()).digest(), dtype=np.uint32)
     return np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *map(int, words))))
-
-
-def _header(writer: Writer, bench: _Bench, allow_foreign: bool) -> Header:
-    """Check the journal's header, or write one."""
-    header = writer.contents.header
-    if header is None:
-        created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        header = Header(bench.target, bench.fingerprint, bench.versions, created)
-        writer.begin(header)
-    if header.target != bench.target:
-        raise ForeignTableError(
-            f"A table belongs to one target, but this one is of {header.target.slug!r} and {bench.target.slug!r} is "
-            "asked for: build into another file."
-        )
-    check_machine(header, bench.fingerprint, allow_foreign)
-    return header
 
 
 def _check_baseline(held: dict[str, Record], baseline: Job) -> None:

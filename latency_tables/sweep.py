@@ -18,11 +18,11 @@ import numpy as np
 from hwprofiles import ArtefactError, Interval, Runtime, Session, Target, TimingProtocol, compare_on, probe
 
 from .build import job_rng
-from .errors import ForeignTableError
-from .reading import assemble, check_machine
-from .record import BASELINE, SUBNET, Header, StairsRecord
+from .claiming import claim
+from .reading import assemble
+from .record import BASELINE, SUBNET, StairsRecord
 from .stairs import Stairs, is_faster
-from .store import Store, Writer
+from .store import Store
 from .table import LatencyTable
 
 SWEEP = TimingProtocol(
@@ -107,7 +107,7 @@ def sweep(
     machine = fingerprint if fingerprint is not None else probe().fingerprint
     versions, wanted = runtime.versions(), list(sweeps)
     with store.writing() as writer:
-        header = _header(writer, target, machine, versions, allow_foreign)
+        header = claim(writer, target, machine, versions, allow_foreign=allow_foreign)
         held = {
             (r.stairs.kind, r.stairs.size)
             for r in writer.contents.stairs
@@ -251,19 +251,3 @@ def _ratio(
     except ArtefactError as error:
         return str(error) or type(error).__name__
     return found if found is not None else "The clock gave too few windows for an interval."
-
-
-def _header(writer: Writer, target: Target, machine: str, versions: Mapping[str, str], allow_foreign: bool) -> Header:
-    """Check the journal's header, or write one."""
-    header = writer.contents.header
-    if header is None:
-        created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        header = Header(target, machine, versions, created)
-        writer.begin(header)
-    if header.target != target:
-        raise ForeignTableError(
-            f"A table belongs to one target, but this one is of {header.target.slug!r} and {target.slug!r} is asked "
-            "for: sweep into another file."
-        )
-    check_machine(header, machine, allow_foreign)
-    return header

@@ -21,10 +21,10 @@ from search.graph.keys import units
 
 COUNT, DRAWN = 40, 3000
 
-# Half of an interval of 95 % is two standard errors and a little more: 1.5 % leaves at most 0.7 %.
+# Half of an interval of 95 % is some 2.3 standard errors: 1.6 % leaves 0.7 %.
 PROTOCOL = TimingProtocol(
-    runs_per_turn=1, turn_s=0.003, turns_per_window=3, min_windows=16, max_windows=100, relative_half_width=0.0125,
-    time_limit_s=25.0, warmup_s=0.05, reload=True, windows_per_load=2, watch_s=0.2,
+    runs_per_turn=1, turn_s=0.003, turns_per_window=3, min_windows=16, max_windows=80, relative_half_width=0.016,
+    time_limit_s=16.0, warmup_s=0.05, reload=True, windows_per_load=2, watch_s=0.2,
 )  # fmt: skip
 MOST_ERROR = 0.007
 
