@@ -44,8 +44,8 @@ FREQUENCY_CHANGE = 0.10
 STEAL = 0.20
 
 # Fraction of the time in which the timing thread waited for its core. Time slices of others add the same to both sides
-# of a ratio and draw it towards 1, so that pairing does not help.
-WAITED = 0.10
+# of a ratio and draw it towards 1, so that pairing does not help. Below this, the median over turns sheds them.
+WAITED = 0.20
 
 # Fraction of the time in which some task waited for a CPU.
 PRESSURE = 0.50

@@ -54,7 +54,9 @@ def test_targets(lathe: Lathe) -> None:
     assert rows["tensorrt"]["versions"] is None
     assert "tensorrt" in rows["tensorrt"]["unavailable"]
     assert found["hardware"]
+    assert found["shipped"] is None or found["shipped"]["hardware"]["cpu_model"] == found["hardware"]["cpu_model"]
     text = lathe("targets")
+    assert found["fingerprint"] in "".join(text.out.split())
     assert (text.status, text.err) == (0, "")
     for name in rows:
         assert name in text.out

@@ -137,7 +137,7 @@ def test_two_groups() -> None:
     ("condition", "value", "ratio_too"),
     [
         ("steal", 0.21, True),
-        ("waited", 0.11, True),
+        ("waited", 0.21, True),
         ("pressure", 0.6, False),
         ("involuntary_switches", 5000.0, False),
         ("throttles", 1.0, False),
