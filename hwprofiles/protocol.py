@@ -115,7 +115,6 @@ PROTOCOLS: dict[str, TimingProtocol] = {
         warmup_s=0.01,
         reload=True,
         windows_per_load=2,
-        watch_s=0.0,
     ),
     "difference": TimingProtocol(
         runs_per_turn=1,

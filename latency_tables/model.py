@@ -141,7 +141,8 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     seconds, bent back. Where no network has shares (the runtime gives no times of layers), the families' laws are
     fitted to whole networks instead, and no cell counts as measured.
 
-    A network far off what its cells say, as a burst of other work leaves it, gives shares, but no scale.
+    A network far off what its cells say, as a burst of other work leaves it, gives shares, but no scale; neither does
+    one whose timing called itself unstable, unless most did.
 
     Args:
         rows: Networks, the baseline among them.
@@ -150,23 +151,33 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     # Sorted, so that the fit does not depend on the order in which networks were timed.
     rows = sorted(rows, key=lambda row: row.job)
     timed = _Timed.of(rows)
-    bend, sums = Bend(), timed.seconds
+    bend, sums, steady = Bend(), timed.seconds, _steady(rows)
     for _ in range(ROUNDS):
         families = timed.families(sums, quantum) or _laws_of_networks(rows, sums, quantum)
         known, totals, design = timed.totals(families)
         if not known.size:
             break
         bend, usual = _fit_bend(totals, timed.seconds[known])
+        usual &= steady[known]
         sums = bend.sums(timed.seconds)
         sums[known[~usual]] = totals[~usual]
     unseen = frozenset(unit.key.family for row in rows for unit in row.units) - set(families)
     if len(known) < 2:
         return Model(families, bend, unseen)
+    if steady[known].sum() >= 2:
+        totals, design, known = totals[steady[known]], design[steady[known]], known[steady[known]]
     errors = np.log(bend.sums(timed.seconds[known])) - np.log(totals)
     used = np.flatnonzero(design.any(axis=0))
     keys = [timed.keys[place] for place in used]
     correction = Correction.fit(keys, timed.samples, design[:, used] / totals[:, None], errors)
     return Model(families, bend, unseen, correction)
+
+
+def _steady(rows: Sequence[NetworkRow]) -> NDArray[np.bool_]:
+    """Return which networks' timings count, shape (n,): those that found nothing against themselves, or all."""
+    steady = np.array([not row.judgement for row in rows], dtype=np.bool_)
+    enough = steady.sum() >= max(LEAST_JUDGED, len(rows) / 2)
+    return steady if enough else np.ones_like(steady)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
