@@ -147,12 +147,14 @@ def test_a_table_says_where_the_time_goes(lathe: Lathe, finished: Path, monkeypa
     table = read_table(finished / "run/table.jsonl", allow_foreign=True)
     predictor = Predictor.fit(table, quantum=16)
     blueprint = _blueprint(finished)
-    whole = predictor.estimate(list(units(blueprint, full(blueprint)).values())).seconds
+    keys = list(units(blueprint, full(blueprint)).values())
+    whole = predictor.estimate(keys).seconds
     assert latency["known_s"] == pytest.approx(whole)
     widths = full(blueprint).dims
     for block in found["blocks"]:
         rest = list(units(blueprint, assemble(blueprint, widths, [block["name"]])).values())
-        assert block["latency_s"] == pytest.approx(whole - predictor.estimate(rest).seconds)
+        part = 1 - predictor.summands(rest).sum() / predictor.summands(keys).sum()
+        assert block["latency_s"] == pytest.approx(whole * part)
     for entry in found["dims"] + found["scopes"] + found["blocks"]:
         assert 0 < entry["latency_share"] <= 1
     shown = lathe(*command)
