@@ -22,8 +22,9 @@ help:
 demo: $(STAMP)
 	$(BIN)/lathe demo $(ARGS)
 
+# A worker for each core, and one thread in each: threads of several workers would spin against one another.
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow" $(ARGS)
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
