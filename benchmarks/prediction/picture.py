@@ -36,14 +36,13 @@ def draw(results: Mapping[str, Mapping[str, Any]], path: Path) -> None:
             errors = np.sort(np.abs(predicted / measured - 1))
             below.plot(100 * errors, np.arange(1, len(errors) + 1) / len(errors), color=colour, label=LABELS[key])
         figures = found["predictors"]["table"]
-        above.set_title(
-            f"{name}\n{figures['within_5']:.0%} within 5 %, worst {figures['worst']:.1%}".replace("%,", " %,"),
-            fontsize=10,
-        )
+        share, worst = 100 * figures["within_5"], 100 * figures["worst"]
+        above.set_title(f"{name}\n{share:.1f} % within 5 %, worst {worst:.1f} %", fontsize=10)
         above.set(xlabel="measured / unpruned", xlim=span, ylim=span)
         below.axvline(5, color="#aaaaaa", lw=0.8, ls=":")
         below.set(xlabel="absolute error, %", xlim=(0, 30), ylim=(0, 1.02))
     panels[0][0].set_ylabel("predicted / unpruned")
     panels[1][0].set_ylabel("share of networks")
-    panels[0][0].legend(fontsize=7, loc="upper left")
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=8, loc="outside upper center", ncols=3)
     figure.savefig(path, dpi=140)
