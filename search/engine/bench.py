@@ -67,6 +67,8 @@ class Bench:
         seed: int,
         runtime: Runtime | None = None,
         progress: Progress | None = None,
+        *,
+        allow_foreign: bool = False,
     ) -> Bench:
         """Check that the target can be used here, export the network once, and sweep the stairs that the table lacks.
 
@@ -74,6 +76,7 @@ class Bench:
             RuntimeUnavailableError: It cannot.
             ExportError: The network does not export to ONNX.
             ProofError: The permutation proof fails: something that must be cut together came apart.
+            ForeignTableError: The table is of another machine, and `allow_foreign` does not hold.
         """
         runtime = runtime or get_runtime(target.runtime)
         runtime.require(target)
@@ -90,6 +93,7 @@ class Bench:
             rng=np.random.default_rng(seed),
             progress=progress.step,
             fingerprint=profile.fingerprint,
+            allow_foreign=allow_foreign,
         )
         stairs = stairs_of_dims(blueprint, table.stairs)
         widths, blocks = knobs_of(blueprint, stairs)
