@@ -53,7 +53,7 @@ def test_equal_networks_show_no_difference(noise: float, drift: float) -> None:
     made = [compared(seed, noise, drift) for seed in range(REPEATS)]
     found = collections.Counter(one.difference("subnet") for one in made)
     assert found["faster"] + found["slower"] <= 0.01 * REPEATS
-    # The table's protocol is short: it cannot exclude 3 %, but it need not doubt its ratios, unless runs are very rough.
+    # The table's protocol is short: it cannot exclude 3 %, but it need not doubt its ratios, unless runs are rough.
     assert sum(one.stable for one in made) >= 0.98 * REPEATS or noise > MOST_NOISE
     precise = [compared(seed, noise, drift, protocol="finalist").difference("subnet") for seed in range(20)]
     assert precise.count("no difference") >= 19
