@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from hwprofiles import Interval
+from hwprofiles import Interval, Target
+from latency_tables import Header, LatencyTable, Stairs
 from search.profiling.charts import agreement_chart, layers_chart, stairs_chart
 from search.profiling.sections import _stairs
 from search.stairs import stairs_content
 
 
-@dataclass(frozen=True)
-class Swept:
-    kind: str = "conv2d"
-    size: int = 64
-    widths: tuple[int, ...] = (8, 15, 16)
-    ratios: tuple[Any, ...] = (Interval(0.5, 0.49, 0.51), Interval(1.4, 1.3, 1.5), 1.0)
-    edges: tuple[int, ...] = (8, 16)
-    quantum: int | None = 8
-
-
-@dataclass(frozen=True)
-class Table:
-    stairs: dict[str, Swept]
+RATIOS = {8: Interval(0.5, 0.49, 0.51), 15: Interval(1.4, 1.3, 1.5), 16: Interval(1.0, 1.0, 1.0)}
 
 
 def content() -> list[dict[str, Any]]:
-    return stairs_content(Table({"conv2d 64": Swept()}))  # type: ignore[arg-type]
+    stairs = Stairs("conv2d", 16, RATIOS)
+    header = Header(Target("null"), "a-machine", {"null": "1"}, "2026-11-25T00:00:00+00:00")
+    return stairs_content(LatencyTable(header, None, (), {}, 0, (), {"conv2d": stairs}))
 
 
 def test_stairs_show_every_width_with_its_interval_and_mark_the_edges() -> None:
