@@ -109,7 +109,6 @@ PROTOCOLS: dict[str, TimingProtocol] = {
     "table": TimingProtocol(
         runs_per_turn=1,
         turns_per_window=3,
-        max_windows=8,
         relative_half_width=0.025,
         time_limit_s=6.0,
         warmup_s=0.01,
