@@ -157,8 +157,7 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
         known, totals, design = timed.totals(families)
         if not known.size:
             break
-        bend, usual = _fit_bend(totals, timed.seconds[known])
-        usual &= steady[known]
+        bend, usual = _fit_bend(totals, timed.seconds[known], steady[known])
         sums = bend.sums(timed.seconds)
         sums[known[~usual]] = totals[~usual]
     unseen = frozenset(unit.key.family for row in rows for unit in row.units) - set(families)
@@ -250,15 +249,17 @@ class _Timed:
         return np.bincount(self.places[~np.isnan(self.shares)], minlength=len(self.keys))
 
 
-def _fit_bend(totals: Array, seconds: Array) -> tuple[Bend, NDArray[np.bool_]]:
-    """Return the bend, and which networks are as near to it as the others say; only those have a part in it."""
-    bend = Bend.fit(totals, seconds)
+def _fit_bend(totals: Array, seconds: Array, steady: NDArray[np.bool_]) -> tuple[Bend, NDArray[np.bool_]]:
+    """Return the bend, and which networks are steady and as near to it as the others say; only those have a part."""
+    if not steady.any():
+        steady = np.ones_like(steady)
+    bend = Bend.fit(totals[steady], seconds[steady])
     errors = np.log(seconds) - np.log(bend.seconds(totals))
     if len(errors) < LEAST_JUDGED:
-        return bend, np.ones(len(errors), dtype=np.bool_)
-    errors = np.abs(errors - np.median(errors))
+        return bend, steady
+    errors = np.abs(errors - np.median(errors[steady]))
     # The median of the absolute error, times this, is the standard deviation of a normal distribution.
-    usual = errors <= OUTLYING * max(1.4826 * float(np.median(errors)), LEAST_SPREAD)
+    usual = steady & (errors <= OUTLYING * max(1.4826 * float(np.median(errors[steady])), LEAST_SPREAD))
     return (bend if usual.all() else Bend.fit(totals[usual], seconds[usual])), usual
 
 

@@ -182,6 +182,18 @@ def test_an_estimate_lies_in_its_interval(low_high: tuple[float, float]) -> None
         Estimate(1.0, 0.9, 1.1, "guessed")
 
 
+def test_timings_that_call_themselves_unstable_give_no_scale(table: LatencyTable) -> None:
+    rows = list(table.rows)
+    for place in (2, 5, 8, 11):
+        seconds = rows[place].seconds
+        slower = dataclasses.replace(seconds, median=1.1 * seconds.median, high=1.1 * seconds.high)
+        rows[place] = dataclasses.replace(rows[place], seconds=slower, judgement=("The machine was busy.",))
+    predictor = Predictor.fit(dataclasses.replace(table, rows=tuple(rows)), quantum=QUANTUM)
+    errors = [predictor.estimate(keys(w)).seconds / true_seconds(w) - 1 for w in UNSEEN]
+    # With a say in the scale they move predictions by over 3 %.
+    assert np.max(np.abs(errors)) < 0.01
+
+
 _PREDICTOR: list[Predictor] = []
 
 
