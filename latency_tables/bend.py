@@ -21,6 +21,9 @@ _CURVE_RIDGE = 1e-1
 # Slope of the curve, on logarithms, below which no data may bend it: it must stay monotone with room to spare.
 _LEAST_SLOPE = 0.5
 
+# Likewise the largest: a steeper curve than this is no cache, and beyond the data it would run to zero.
+_MOST_SLOPE = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Bend:
@@ -62,12 +65,13 @@ class Bend:
         features = np.stack([np.ones_like(v), v, v * v], axis=1)
         ridge = np.diag([0.0, _SLOPE_RIDGE, _CURVE_RIDGE])
         offset, extra, curve = np.linalg.solve(features.T @ features + ridge, features.T @ wanted)
-        slope = max(1.0 + float(extra), _LEAST_SLOPE)
+        slope = float(np.clip(1.0 + extra, _LEAST_SLOPE, _MOST_SLOPE))
         low, high = float(v.min()), float(v.max())
-        # The curve gives way where it would make an end too flat.
+        # The curve gives way where it would make an end too flat or too steep.
         for end in (low, high):
-            if curve * end < 0:
-                curve = np.sign(curve) * min(abs(curve), (slope - _LEAST_SLOPE) / (2 * abs(end)))
+            room = slope - _LEAST_SLOPE if curve * end < 0 else _MOST_SLOPE - slope
+            if end:
+                curve = np.sign(curve) * min(abs(curve), room / (2 * abs(end)))
         return cls(centre, float(offset), slope, float(curve), low, high)
 
     @property
