@@ -29,12 +29,12 @@ MOST_EACH, MOST_MEAN = 1.15, 1.05
 
 # A window is one round of one step each: what is paired are neighbours in time.
 LONG = TimingProtocol(
-    runs_per_turn=1, turn_s=1e-4, turns_per_window=1, min_windows=40, max_windows=200, relative_half_width=0.003,
-    time_limit_s=120.0, warmup_s=2.0,
+    lead_runs=0, runs_per_turn=1, turn_s=1e-4, turns_per_window=1, min_windows=40, max_windows=200,
+    relative_half_width=0.003, time_limit_s=120.0, warmup_s=2.0,
 )  # fmt: skip
 QUICK = TimingProtocol(
-    runs_per_turn=1, turn_s=1e-4, turns_per_window=1, min_windows=9, max_windows=25, relative_half_width=0.01,
-    time_limit_s=8.0, warmup_s=0.2,
+    lead_runs=0, runs_per_turn=1, turn_s=1e-4, turns_per_window=1, min_windows=9, max_windows=25,
+    relative_half_width=0.01, time_limit_s=8.0, warmup_s=0.2,
 )  # fmt: skip
 BATCH, QUICK_BATCH = 8, 2
 

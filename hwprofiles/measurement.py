@@ -1,6 +1,7 @@
 """What a comparison measured: raw windows and conditions are stored, statistics are computed.
 
-Format history of the measurement: 1 (2026-11): first; 2 (2026-11): single runs (`runs_s`), none in format 1.
+Format history of the measurement: 1 (2026-11): first; 2 (2026-11): single runs (`runs_s`), none in format 1;
+3 (2026-11): the protocol's `lead_runs`, 0 in formats 1 and 2.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .stats import (
     variance_inflation,
 )
 
-MEASUREMENT_FORMAT = 2
+MEASUREMENT_FORMAT = 3
 
 # Fields that a later format added, with what a file of an earlier one means.
 _ADDED: Mapping[str, Any] = {"runs_s": {}}
@@ -274,7 +275,7 @@ class Measurement:
             ValueError: The format is not one that this version reads, or a value is not legal.
         """
         version = data.get("format")
-        if version not in (1, MEASUREMENT_FORMAT):
+        if version not in range(1, MEASUREMENT_FORMAT + 1):
             raise ValueError(
                 f"This version reads the formats 1 to {MEASUREMENT_FORMAT} of a measurement, but got {version!r}."
             )

@@ -6,6 +6,7 @@ The method, as pseudo-code::
     until every ratio's interval is narrow, or the time limit:
         (load all files anew, in random order, where asked to)
         a window: several rounds; in a round each contestant has one short turn, in fresh random order
+        a turn: some runs that are not timed, since the contestant before has left the caches cold, and the timed ones
         keep each contestant's median over its turns (or discard the window where the clock ran backwards)
 
 Pairing by interleaved turns follows Bulej et al., "Duet benchmarking", ICPE 2020, with turns instead of parallel runs.
@@ -40,6 +41,9 @@ _LEAST_ROUNDS = 3
 # many makes intervals too narrow (on the null runtime: 91 % coverage instead of 95 % when looking after every window).
 _LOOK_GROWTH = 1.25
 
+# A turn is led in for no longer than about this: to fill the caches takes some milliseconds, whatever a run takes.
+_LONGEST_LEAD_S = 0.1
+
 # Doublings of the inner loop before the clock is declared stuck: 2**15 runs of 0.1 us last for a turn.
 _DOUBLINGS = 15
 
@@ -57,6 +61,7 @@ Sessions = Mapping[str, Session]
 class _Plan:
     runs: Mapping[str, int]
     rounds: int
+    lead: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,12 +317,13 @@ def _seconds_per_run(session: Session, protocol: TimingProtocol, clock: Clock) -
 def _plan(run_s: Mapping[str, float], protocol: TimingProtocol, loading_s: float) -> _Plan:
     """Return runs per turn and rounds per window, fewer of them where slow networks would exceed the time limit."""
     window_s = max(0.0, protocol.time_limit_s / protocol.min_windows - loading_s)
+    lead = {name: min(protocol.lead_runs, round(_LONGEST_LEAD_S / seconds)) for name, seconds in run_s.items()}
     for least_runs, least_rounds in ((protocol.runs_per_turn, _LEAST_ROUNDS), (1, 1)):
         runs = {name: max(least_runs, math.ceil(protocol.turn_s / seconds)) for name, seconds in run_s.items()}
-        affordable = math.floor(window_s / sum(runs[name] * run_s[name] for name in runs))
-        if affordable >= least_rounds:
-            return _Plan(runs, min(protocol.turns_per_window, affordable))
-    return _Plan(runs, 1)
+        affordable = math.floor(window_s / sum((lead[name] + runs[name]) * run_s[name] for name in runs))
+        if affordable >= min(least_rounds, protocol.turns_per_window):
+            return _Plan(runs, min(protocol.turns_per_window, affordable), lead)
+    return _Plan(runs, 1, lead)
 
 
 def _take_windows(
@@ -414,7 +420,7 @@ def _window(sessions: Sessions, plan: _Plan, clock: Clock, rng: np.random.Genera
     for _ in range(plan.rounds):
         for index in rng.permutation(len(names)):
             name = names[index]
-            moments = _moments(sessions[name], plan.runs[name], clock)
+            moments = _moments(sessions[name], plan.lead[name], plan.runs[name], clock)
             if moments[0] < latest or moments[-1] <= moments[0] or any(np.diff(moments) < 0):
                 return None
             latest = moments[-1]
@@ -424,9 +430,11 @@ def _window(sessions: Sessions, plan: _Plan, clock: Clock, rng: np.random.Genera
     return turns
 
 
-def _moments(session: Session, runs: int, clock: Clock) -> list[float]:
-    """Return the clock before a turn and after each of its runs; after the last only, where there are many."""
+def _moments(session: Session, lead: int, runs: int, clock: Clock) -> list[float]:
+    """Lead in, and return the clock before a turn and after each of its runs; after the last only, of many."""
     run = session.run
+    for _ in range(lead):
+        run()
     if runs > _MOST_SINGLE_RUNS:
         began = clock()
         return [began, began + _turn(session, runs, clock, began)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 import search
-from hwprofiles import Measurement, Runtime, Target, TimingProtocol, compare_files
+from hwprofiles import Runtime, Target, TimingProtocol, compare_files, median_interval, variance_inflation
 from latency_tables import Predictor
 from search.deploy import draw
 from search.engine.bench import Bench
@@ -21,12 +21,15 @@ from search.graph.keys import units
 
 COUNT, DRAWN = 40, 3000
 
-# Half of an interval of 95 % is some 2.3 standard errors: 1.6 % leaves 0.7 %.
+# Half of an interval of 95 % is some 2.3 standard errors: 1.6 % leaves 0.7 %, more or less.
 PROTOCOL = TimingProtocol(
-    runs_per_turn=1, turn_s=0.003, turns_per_window=3, min_windows=16, max_windows=80, relative_half_width=0.016,
+    turns_per_window=1, min_windows=16, max_windows=80, relative_half_width=0.016,
     time_limit_s=16.0, warmup_s=0.05, reload=True, windows_per_load=2, watch_s=0.2,
 )  # fmt: skip
 MOST_ERROR = 0.007
+
+# Comparisons whose windows are pooled where those before leave a larger error.
+MOST_COMPARISONS = 5
 
 
 def choose(bench: Bench, predictor: Predictor, known: set[str], rng: np.random.Generator) -> list[Candidate]:
@@ -54,12 +57,27 @@ def export(bench: Bench, candidates: Sequence[Candidate], folder: Path) -> None:
             part.replace(path)
 
 
-def standard_error(measured: Measurement, name: str) -> float:
+def standard_error(ratios: Sequence[float]) -> float:
     """Return the relative standard error of the median ratio, from the spread of its windows."""
-    ratios = np.array(measured.ratios(name))
+    values = np.array(ratios)
     # That of a median of normal values; a robust spread, since single windows are disturbed.
-    spread = 1.4826 * float(np.median(np.abs(ratios - np.median(ratios))))
-    return math.sqrt(math.pi / 2 / len(ratios)) * spread / float(np.median(ratios))
+    spread = 1.4826 * float(np.median(np.abs(values - np.median(values))))
+    return math.sqrt(math.pi / 2 / len(values)) * spread / float(np.median(values))
+
+
+def timed(
+    runtime: Runtime, target: Target, files: Mapping[str, Path], rng: np.random.Generator
+) -> tuple[list[float], list[str]]:
+    """Compare "subnet" with "baseline" until the error is small enough; return window ratios and doubts."""
+    ratios: list[float] = []
+    doubts: list[str] = []
+    for _ in range(MOST_COMPARISONS):
+        measured = compare_files(runtime, files, target, "baseline", PROTOCOL, rng=rng)
+        ratios += measured.ratios("subnet")
+        doubts += measured.judgement
+        if standard_error(ratios) <= MOST_ERROR:
+            break
+    return ratios, doubts
 
 
 def time_all(
@@ -77,15 +95,15 @@ def time_all(
         if candidate.digest in done:
             continue
         files = {"subnet": folder / f"{candidate.digest}.onnx", "baseline": base}
-        measured = compare_files(runtime, files, target, "baseline", PROTOCOL, rng=np.random.default_rng([time, index]))
-        ratio = measured.ratio("subnet")
+        ratios, doubts = timed(runtime, target, files, np.random.default_rng([time, index]))
+        ratio = median_interval(ratios, inflation=variance_inflation(ratios))
         assert ratio is not None
         row = {
             "digest": candidate.digest,
             "ratio": ratio.to_json(),
-            "standard_error": standard_error(measured, "subnet"),
-            "windows": measured.n_windows,
-            "doubts": list(measured.judgement),
+            "standard_error": standard_error(ratios),
+            "windows": len(ratios),
+            "doubts": doubts,
         }
         with journal.open("a") as file:
             file.write(json.dumps(row) + "\n")

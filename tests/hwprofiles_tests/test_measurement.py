@@ -182,15 +182,23 @@ def test_format_1_is_read() -> None:
     made = Measurement.from_json(stored)
     assert stored["format"] == 1
     assert made.runs_s == {}
-    assert made.protocol == TimingProtocol()
-    assert made.to_json() == {**stored, "format": 2, "protocol": TimingProtocol().to_json(), "runs_s": {}}
+    protocol = TimingProtocol(lead_runs=0)
+    assert made.protocol == protocol
+    assert made.to_json() == {**stored, "format": 3, "protocol": protocol.to_json(), "runs_s": {}}
 
 
 def test_format_2_is_read() -> None:
     stored = json.loads((Path(__file__).parent / "assets" / "measurement_2.json").read_text())
     made = Measurement.from_json(stored)
-    assert made.to_json() == stored
+    assert made.to_json() == {**stored, "format": 3, "protocol": {"lead_runs": 0, **stored["protocol"]}}
     assert made.missing_runs("baseline", 0.9) == 46 - 12
+
+
+def test_format_3_is_read() -> None:
+    stored = json.loads((Path(__file__).parent / "assets" / "measurement_3.json").read_text())
+    made = Measurement.from_json(stored)
+    assert made.to_json() == stored
+    assert made.protocol.lead_runs == 3
 
 
 def test_small_difference_is_none_and_an_open_question_is_unstable() -> None:

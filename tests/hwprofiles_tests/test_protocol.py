@@ -24,6 +24,7 @@ def test_verify_in_seconds_is_spread() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("lead_runs", -1),
         ("runs_per_turn", 0),
         ("turns_per_window", 0),
         ("min_windows", 0),
@@ -46,3 +47,8 @@ def test_values_are_checked(field: str, value: float) -> None:
 def test_unknown_field_is_named() -> None:
     with pytest.raises(ValueError, match="colour"):
         TimingProtocol.from_json({"colour": 1})
+
+
+def test_protocols_of_files_before_there_were_leads_had_none() -> None:
+    assert TimingProtocol.from_json({}).lead_runs == 0
+    assert TimingProtocol().lead_runs == 3

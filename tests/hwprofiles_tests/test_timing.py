@@ -66,7 +66,9 @@ def test_slow_network_has_the_least_runs_in_a_turn() -> None:
     assert made.runs_per_turn["baseline"] == 4
 
 
-@pytest.mark.parametrize(("run_s", "runs", "rounds"), [(0.01, 3, 5), (0.02, 3, 3), (0.08, 1, 2), (1.0, 1, 1)])
+@pytest.mark.parametrize(
+    ("run_s", "runs", "rounds"), [(0.006, 3, 5), (0.01, 3, 3), (0.02, 1, 2), (0.08, 1, 1), (1.0, 1, 1)]
+)
 def test_slow_networks_get_shorter_windows(run_s: float, runs: int, rounds: int) -> None:
     clock = FakeClock()
     sessions = {"baseline": FakeSession(clock, run_s), "subnet": FakeSession(clock, run_s)}
@@ -76,6 +78,51 @@ def test_slow_networks_get_shorter_windows(run_s: float, runs: int, rounds: int)
     assert made.n_windows == 8
     assert made.stable
     assert len(made.notes) == int(rounds < 5)
+
+
+class Cooling(FakeSession):
+    """Takes longer in the first runs after another session of the same machine ran."""
+
+    def __init__(self, clock: FakeClock, seconds: float, machine: list[FakeSession]) -> None:
+        super().__init__(clock, seconds)
+        self.machine, self.full_s, self.since = machine, seconds, 0
+
+    def run(self) -> None:
+        if self.machine[-1] is not self:
+            self.machine.append(self)
+            self.since = 0
+        self.seconds = self.full_s * (1 + (0.6, 0.2, 0.1)[self.since] if self.since < 3 else 1)
+        self.since += 1
+        super().run()
+
+
+@pytest.mark.parametrize("company", [0, 3])
+@pytest.mark.parametrize(("lead", "exact"), [(3, True), (0, False)])
+def test_runs_that_follow_another_network_are_not_timed(company: int, lead: int, exact: bool) -> None:
+    clock = FakeClock()
+    machine: list[FakeSession] = [FakeSession(clock, 1.0)]
+    seconds = {"baseline": 4e-3, "small": 4e-4} | {f"other{i}": 2e-3 for i in range(company)}
+    sessions = {name: Cooling(clock, s, machine) for name, s in seconds.items()}
+    protocol = TimingProtocol(lead_runs=lead, runs_per_turn=1, turns_per_window=3, min_windows=16)
+    ratio = compare_fakes(clock, sessions, protocol).ratio("small")
+    assert ratio is not None
+    if exact:
+        assert ratio.median == pytest.approx(0.1)
+    else:
+        # A large network's turn is one run, of which all is cold; a small one's is many.
+        assert ratio.median < 0.095
+
+
+@pytest.mark.parametrize(("run_s", "lead"), [(1e-3, 3), (0.05, 2), (0.09, 1), (0.3, 0)])
+def test_slow_networks_are_led_in_for_a_tenth_of_a_second_at_most(run_s: float, lead: int) -> None:
+    def runs(lead_runs: int) -> int:
+        clock = FakeClock()
+        session = FakeSession(clock, run_s)
+        protocol = TimingProtocol(lead_runs=lead_runs, warmup_s=0.0, turns_per_window=1)
+        assert compare_fakes(clock, {"baseline": session}, protocol).n_windows == 8
+        return session.runs
+
+    assert runs(3) - runs(0) == 8 * lead
 
 
 def test_time_limit_ends_what_does_not_get_narrow() -> None:
@@ -126,7 +173,7 @@ def test_windows_are_spread() -> None:
 
 def test_windows_that_take_longer_than_their_slot_are_not_delayed() -> None:
     clock = FakeClock()
-    protocol = TimingProtocol(min_spread_s=0.1, time_limit_s=3.0)
+    protocol = TimingProtocol(lead_runs=0, min_spread_s=0.1, time_limit_s=3.0)
     compare_fakes(clock, {"baseline": FakeSession(clock, 0.01)}, protocol)
     assert clock.now < 2.0
 
@@ -182,7 +229,7 @@ def test_order_of_turns_is_random_and_fair() -> None:
         return FakeSession(clock, seconds)
 
     names = ("baseline", "a", "b")
-    protocol = TimingProtocol(runs_per_turn=1, warmup_s=0, min_windows=20, turns_per_window=3)
+    protocol = TimingProtocol(lead_runs=0, runs_per_turn=1, warmup_s=0, min_windows=20, turns_per_window=3)
     compare_fakes(clock, {name: noting(name) for name in names}, protocol)
     rounds = list(zip(*[iter(order[15:])] * 3, strict=True))
     assert len(rounds) == 60
@@ -320,7 +367,7 @@ def test_clock_that_stands_still_for_a_while_loses_those_windows_only() -> None:
 def test_single_runs_are_kept_where_asked_for() -> None:
     clock = FakeClock()
     session = FakeSession(clock, lambda run: 2e-3 if run % 10 else 4e-3)
-    protocol = TimingProtocol(keep_runs=True, warmup_s=0, min_windows=40, time_limit_s=30.0)
+    protocol = TimingProtocol(lead_runs=0, keep_runs=True, warmup_s=0, min_windows=40, time_limit_s=30.0)
     made = compare_fakes(clock, {"baseline": session}, protocol)
     assert len(made.runs_s["baseline"]) == 40 * 5 * 3
     assert sum(made.runs_s["baseline"]) / 600 == pytest.approx(2.2e-3, rel=0.01)

@@ -15,7 +15,10 @@ from hwprofiles import NullRuntime, Target, TimingProtocol
 from latency_tables import Job, UnitKey
 
 TARGET = Target("null")
-PROTOCOL = TimingProtocol(min_windows=8, max_windows=8, turns_per_window=3, warmup_s=0.0, time_limit_s=10.0)
+# The null runtime has no caches, so that no turn needs a lead.
+PROTOCOL = TimingProtocol(
+    lead_runs=0, min_windows=8, max_windows=8, turns_per_window=3, warmup_s=0.0, time_limit_s=10.0
+)
 MACHINE = "test-machine"
 SIZE = 8
 FAMILY = f"conv2d k3x3 s1 p1 dense in{SIZE}x{SIZE} out{SIZE}x{SIZE} +relu"
