@@ -2,6 +2,7 @@
 
 from .conditions import Counters, conditions_between, read_counters
 from .errors import ArtefactError, LatheError, RuntimeUnavailableError, UnstableError
+from .isolation import IsolatedProfiler
 from .measurement import Difference, Measurement
 from .pinning import pinned
 from .probe import probe
@@ -54,6 +55,7 @@ __all__ = [
     "HardwareProfile",
     "InputSpec",
     "Interval",
+    "IsolatedProfiler",
     "LatheError",
     "MIN_SAMPLES",
     "Measurement",

@@ -14,7 +14,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hwprofiles import ArtefactError, Measurement, NodeTime, Runtime, Target, TimingProtocol, compare_files, probe
+from hwprofiles import (
+    ArtefactError,
+    IsolatedProfiler,
+    Measurement,
+    NodeTime,
+    Runtime,
+    Target,
+    TimingProtocol,
+    compare_files,
+    probe,
+)
 
 from .claiming import claim
 from .reading import assemble
@@ -102,8 +112,9 @@ def build(
         ValueError: The journal's ratios are to another baseline, or two jobs of one key differ.
     """
     machine = fingerprint if fingerprint is not None else probe().fingerprint
-    bench = _Bench(runtime, target, protocol, machine, runtime.versions(), rng)
-    with store.writing() as writer:
+    apart = IsolatedProfiler(runtime) if runtime.native else None
+    bench = _Bench(runtime, target, protocol, machine, runtime.versions(), rng, apart)
+    with closing(bench), store.writing() as writer:
         header = claim(writer, target, machine, bench.versions, allow_foreign=allow_foreign)
         held = {r.job: r for r in writer.contents.records if dict(r.versions) == bench.versions}
         _check_baseline(held, baseline)
@@ -122,9 +133,17 @@ class _Bench:
     fingerprint: str
     versions: dict[str, str]
     rng: np.random.Generator
+    apart: IsolatedProfiler | None = None
+
+    def close(self) -> None:
+        if self.apart is not None:
+            self.apart.close()
 
     def profile(self, job: Job, artefact: bytes) -> tuple[NodeTime, ...]:
-        with closing(self.runtime.load(artefact, self.target, job_rng(self.rng, job.key, "load"))) as session:
+        seed = job_rng(self.rng, job.key, "load")
+        if self.apart is not None:
+            return self.apart.profile(artefact, self.target, PROFILE_RUNS, seed)
+        with closing(self.runtime.load(artefact, self.target, seed)) as session:
             return tuple(session.profile(PROFILE_RUNS))
 
     def measure(self, files: Mapping[str, bytes]) -> Measurement:
@@ -236,7 +255,9 @@ def _run(bench: _Bench, jobs: Sequence[Job], canary: bytes) -> list[Record]:
         ArtefactError: It cannot run the baseline.
     """
     if jobs[0].origin == BASELINE:
-        return [bench.record(jobs[0], bench.measure({BASELINE: canary}), bench.profile(jobs[0], canary), message="")]
+        # Profiled first: a file that takes its process down must not take this one.
+        nodes_of_all = bench.profile(jobs[0], canary)
+        return [bench.record(jobs[0], bench.measure({BASELINE: canary}), nodes_of_all, message="")]
     failed: list[Record] = []
     files: dict[str, bytes] = {}
     nodes: dict[str, tuple[NodeTime, ...]] = {}

@@ -117,6 +117,8 @@ class Runtime(ABC):
     Attributes:
         name: One of `RUNTIME_NAMES`.
         artefact_kind: What `load` takes.
+        native: Whether a file may take down or hang the process that loads it: `IsolatedProfiler` then tries it first,
+            which needs a class that can be imported and made without arguments.
         clock: The steady clock in seconds that its sessions are timed with.
         sleep: Waits for seconds on that clock.
         conditions: Reads the counters of the machine that its sessions run on.
@@ -124,6 +126,7 @@ class Runtime(ABC):
 
     name: ClassVar[str]
     artefact_kind: ClassVar[Literal["onnx", "exported_program"]]
+    native: ClassVar[bool] = False
     clock: Callable[[], float] = staticmethod(time.perf_counter)
     sleep: Callable[[float], None] = staticmethod(time.sleep)
     conditions: Callable[[], Counters] = staticmethod(read_counters)

@@ -57,6 +57,7 @@ class OnnxRuntime(Runtime):
 
     name: ClassVar[str] = "onnxruntime"
     artefact_kind: ClassVar[Literal["onnx", "exported_program"]] = "onnx"
+    native: ClassVar[bool] = True
 
     def unavailable(self, target: Target) -> str | None:
         """Return one sentence that says why the target cannot be used here, or None where it can."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from hwprofiles import ArtefactError, Measurement, NodeTime, NullRuntime, Runtime, Session, Target, compare_files
@@ -60,6 +62,18 @@ class Crashing(NullRuntime):
         return _Watched(super().load(artefact, target, rng), artefact == self.bad)
 
 
+class Fatal(NullRuntime):
+    """The null runtime that takes its process down where a file has a width of 13."""
+
+    native = True
+
+    def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
+        assert isinstance(artefact, bytes)
+        if any(13 in tensor.dims for tensor in onnx.load_from_string(artefact).graph.initializer):
+            os.abort()
+        return super().load(artefact, target, rng)
+
+
 def windows(store: Store) -> dict[str, tuple[float, ...]]:
     return {r.job: r.measurement.windows["baseline"] for r in store.read().records if r.measurement is not None}
 
@@ -89,6 +103,20 @@ def test_a_file_that_cannot_be_run_is_recorded_and_the_others_are_timed(fill: Fi
     table = fill(jobs, Crashing(chain(NETWORKS[2])))
     assert dict(table.failed) == {jobs[2].key: "The runtime ran out of memory."}
     assert [row.job for row in table.networks] == [one.key for one in jobs if one is not jobs[2]]
+
+
+def test_a_file_that_takes_its_process_down_is_recorded_and_the_build_goes_on(fill: Fill) -> None:
+    bad = job((3, 64, 13, 64, 64, 64, 64))
+    jobs = [bad, *(job(widths) for widths in NETWORKS[: TOGETHER + 1])]
+    table = fill(jobs, Fatal())
+    assert list(table.failed) == [bad.key]
+    assert "the signal SIGABRT" in table.failed[bad.key]
+    assert {row.job for row in table.networks} == {one.key for one in jobs[1:]}
+
+
+def test_a_baseline_that_takes_its_process_down_is_an_error(fill: Fill) -> None:
+    with pytest.raises(ArtefactError, match="the signal SIGABRT"):
+        fill([], Fatal(), baseline=job((3, 64, 13, 64)))
 
 
 def test_all_of_a_comparison_may_fail(fill: Fill) -> None:
