@@ -11,6 +11,7 @@ from hwprofiles import Interval, Measurement, median, probe
 from .errors import CorruptTableError, ForeignTableError
 from .record import BASELINE, SUBNET, Header, Record, StairsRecord
 from .shares import attribute
+from .stairs import Stairs
 from .store import Contents, Store
 from .table import LatencyTable, NetworkRow, UnitRow
 
@@ -78,6 +79,7 @@ def assemble(
     notes = (
         *contents.notes,
         *_notes(stale, now, foreign, allow_foreign, short, reference is None),
+        *_unsteady(stairs.values()),
     )
     failed = {r.job: r.message for r in latest if r.failed}
     return LatencyTable(header, reference, tuple(rows), failed, stale, notes, stairs)
@@ -101,6 +103,16 @@ def _notes(
     if no_reference:
         notes.append("The baseline's speed is not known for these versions, so no row counts: build once more.")
     return notes
+
+
+def _unsteady(stairs: Iterable[Stairs]) -> list[str]:
+    kinds = [repr(one.kind) for one in stairs if one.is_unsteady]
+    if not kinds:
+        return []
+    return [
+        f"The machine was too busy to see the steps of {len(kinds)} classes of operators ({', '.join(kinds)}), so "
+        "their widths on offer may be too few: build into another file when it is quiet."
+    ]
 
 
 def _reference(records: Iterable[Record]) -> Interval | None:

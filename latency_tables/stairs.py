@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil
+from statistics import median
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +32,10 @@ since a finer grid than the runtime's own offers widths that cost what wider one
 
 MOST_LEVELS = 16
 """Widths on offer for one dim, at most."""
+
+UNSTEADY = 0.05
+"""Half of an interval, relative to its median, above which a sweep cannot see a step of `GRID_TOLERANCE`; where half of
+its widths are as uncertain, the machine was too busy for stairs. On a quiet one they are certain to 3 %."""
 
 _MOST_QUANTUM = 256
 
@@ -114,6 +119,17 @@ class Stairs:
     def edges(self) -> tuple[int, ...]:
         """Tread edges among the widths that were timed, increasing; none where all failed."""
         return tread_edges(self.widths, tuple(self.ratios.values())) if self.ratios else ()
+
+    @property
+    def uncertainty(self) -> float:
+        """Half of the interval of a width's ratio, relative to it: the median over the widths beside the canary."""
+        own = [ratio.relative_half_width for width, ratio in self.ratios.items() if width != max(self.ratios)]
+        return median(own) if own else 0.0
+
+    @property
+    def is_unsteady(self) -> bool:
+        """Whether the sweep was too uncertain to see steps, so that the stairs may be too coarse."""
+        return self.uncertainty > UNSTEADY
 
     @property
     def is_complete(self) -> bool:

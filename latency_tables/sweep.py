@@ -15,7 +15,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from hwprofiles import ArtefactError, Interval, Runtime, Session, Target, TimingProtocol, compare_on, probe
+from hwprofiles import (
+    ArtefactError,
+    Interval,
+    IsolatedProfiler,
+    Runtime,
+    Session,
+    Target,
+    TimingProtocol,
+    compare_on,
+    probe,
+)
 
 from .build import job_rng
 from .claiming import claim
@@ -26,6 +36,7 @@ from .store import Store
 from .table import LatencyTable
 
 SWEEP = TimingProtocol(
+    lead_runs=0,
     runs_per_turn=1,
     turn_s=0.0005,
     turns_per_window=6,
@@ -41,6 +52,9 @@ less: a sweep compares what widths cost where nothing disturbs, and has no time 
 
 MOST_POINTS = 24
 """Widths of one class that are timed, at most."""
+
+ATTEMPTS = 3
+"""Sweeps over one class, at most, where those before were too uncertain; the most certain one counts."""
 
 _OFFSETS = (1, 2, 4, 8, 16, 32)
 
@@ -106,7 +120,7 @@ def sweep(
     """
     machine = fingerprint if fingerprint is not None else probe().fingerprint
     versions, wanted = runtime.versions(), list(sweeps)
-    with store.writing() as writer:
+    with closing(_Loader(runtime, target)) as loader, store.writing() as writer:
         header = claim(writer, target, machine, versions, allow_foreign=allow_foreign)
         held = {
             (r.stairs.kind, r.stairs.size)
@@ -117,26 +131,60 @@ def sweep(
         for done, item in enumerate(todo, start=len(wanted) - len(todo)):
             if progress is not None:
                 progress(done, len(wanted), item.kind)
-            stairs = find_stairs(runtime, target, item, job_rng(rng, item.kind, "sweep"), protocol)
+            stairs = _steadiest(loader, item, job_rng(rng, item.kind, "sweep"), protocol)
             date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             writer.append(StairsRecord(stairs, machine, versions, date))
     return assemble(store.read(), header, machine, versions, allow_foreign)
+
+
+class _Loader:
+    """Loads files that did not take down another process before."""
+
+    def __init__(self, runtime: Runtime, target: Target) -> None:
+        self.runtime = runtime
+        self._target = target
+        self._apart = IsolatedProfiler(runtime) if runtime.native else None
+
+    def load(self, artefact: bytes, rng: np.random.Generator) -> Session:
+        if self._apart is not None:
+            self._apart.profile(artefact, self._target, 1, rng)
+        return self.runtime.load(artefact, self._target, rng)
+
+    def close(self) -> None:
+        if self._apart is not None:
+            self._apart.close()
+
+
+def _steadiest(loader: _Loader, item: Sweep, rng: np.random.Generator, protocol: TimingProtocol) -> Stairs:
+    """Sweep until it can be trusted, or often enough; never again later, since the levels on offer follow from it."""
+    found = _find(loader, item, rng, protocol)
+    for _ in range(ATTEMPTS - 1):
+        if not found.is_unsteady:
+            break
+        again = _find(loader, item, rng, protocol)
+        found = min(found, again, key=lambda stairs: stairs.uncertainty)
+    return found
 
 
 def find_stairs(
     runtime: Runtime, target: Target, item: Sweep, rng: np.random.Generator, protocol: TimingProtocol = SWEEP
 ) -> Stairs:
     """Time widths of one class against the widest that the runtime can run; see `adaptive`."""
+    with closing(_Loader(runtime, target)) as loader:
+        return _find(loader, item, rng, protocol)
+
+
+def _find(loader: _Loader, item: Sweep, rng: np.random.Generator, protocol: TimingProtocol) -> Stairs:
     failed: dict[int, str] = {}
     for width in range(item.size, max(0, item.size - 4), -1):
         # Where the runtime cannot run the full size, the next narrower one is the canary.
         try:
-            canary = runtime.load(item.artefact(width), target, rng)
+            canary = loader.load(item.artefact(width), rng)
         except ArtefactError as error:
             failed[width] = str(error) or type(error).__name__
             continue
         with closing(canary):
-            ratios, odd = adaptive(width, partial(_ratio, runtime, target, item.artefact, canary, rng, protocol))
+            ratios, odd = adaptive(width, partial(_ratio, loader, item.artefact, canary, rng, protocol))
         return Stairs(item.kind, item.size, ratios, {**failed, **odd})
     return Stairs(item.kind, item.size, {}, failed)
 
@@ -236,8 +284,7 @@ def _between(ratios: Mapping[int, Interval], failed: Mapping[int, str]) -> Itera
 
 
 def _ratio(
-    runtime: Runtime,
-    target: Target,
+    loader: _Loader,
     artefact: Callable[[int], bytes],
     canary: Session,
     rng: np.random.Generator,
@@ -245,9 +292,9 @@ def _ratio(
     width: int,
 ) -> Interval | str:
     try:
-        with closing(runtime.load(artefact(width), target, rng)) as session:
+        with closing(loader.load(artefact(width), rng)) as session:
             sessions = {SUBNET: session, BASELINE: canary}
-            found = compare_on(runtime, sessions, BASELINE, protocol, rng=rng).ratio(SUBNET)
+            found = compare_on(loader.runtime, sessions, BASELINE, protocol, rng=rng).ratio(SUBNET)
     except ArtefactError as error:
         return str(error) or type(error).__name__
     return found if found is not None else "The clock gave too few windows for an interval."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +96,52 @@ def test_a_width_that_cannot_be_run_is_recorded_and_the_sweep_goes_on(store: Sto
     stairs = swept(store, sweeps("first"), Picky({32})).stairs["first"]
     assert stairs.failed == {32: "no kernel for this width"}
     assert stairs.levels(64) == (8, 16, 24, 40, 48, 56, 64)
+
+
+class Fatal(NullRuntime):
+    """The null runtime that takes its process down where a file has a width of 32."""
+
+    native = True
+
+    def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
+        if artefact == chain((3, 32, 64)):
+            os.abort()
+        return super().load(artefact, target, rng)
+
+
+def test_a_width_that_takes_its_process_down_is_recorded_and_the_sweep_goes_on(store: Store) -> None:
+    stairs = swept(store, sweeps("first"), Fatal()).stairs["first"]
+    assert list(stairs.failed) == [32]
+    assert "the signal SIGABRT" in stairs.failed[32]
+    assert stairs.levels(64) == (8, 16, 24, 40, 48, 56, 64)
+
+
+class Busy(NullRuntime):
+    """The null runtime that is very noisy until its clock shows some time."""
+
+    def __init__(self, until_s: float) -> None:
+        super().__init__()
+        self.until_s = until_s
+        self.sweeps = 0
+
+    def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
+        self.sweeps += artefact == chain((3, 64, 64))
+        return super().load(artefact, target, rng)
+
+    def pass_time(self, seconds: float) -> None:
+        self._noise = 1.0 if self.clock() < self.until_s else 0.0
+        super().pass_time(seconds)
+
+
+@pytest.mark.parametrize(("until_s", "sweeps_made", "warned"), [(0.0, 1, False), (6.0, 2, False), (1e9, 3, True)])
+def test_a_sweep_on_a_busy_machine_is_made_again_and_says_so(
+    store: Store, until_s: float, sweeps_made: int, warned: bool
+) -> None:
+    runtime = Busy(until_s)
+    table = swept(store, sweeps("first"), runtime)
+    assert runtime.sweeps == sweeps_made
+    assert any("too busy to see the steps of 1 classes" in note for note in table.notes) == warned
+    assert table.stairs["first"].is_unsteady == warned
 
 
 def test_where_the_full_size_fails_the_next_is_the_canary(store: Store) -> None:
