@@ -55,7 +55,8 @@ def stairs_chart(place: int, stairs: Mapping[str, Any]) -> Chart:
         "yaxis": {**AXIS, "title": {"text": "time, of the full width's"}, "tickformat": ".0%", "rangemode": "tozero"},
     }
     says = f"Time of {stairs['kind']} over its width"
-    return Chart(f"stairs-{place}", says, (line, marks), layout, 260)
+    title = f"{stairs['kind']}, up to {stairs['size']}"
+    return Chart(f"stairs-{place}", says, (line, marks), layout, 260, title)
 
 
 def agreement_chart(predictions: Sequence[Mapping[str, Any]]) -> Chart:

@@ -33,9 +33,7 @@ def profile(
         typer.Option("--input", help="[name=]3,224,224[:dtype], without the batch; repeatable."),
     ] = None,
     weights: Annotated[Path | None, typer.Option("--weights", help="Safetensors, or a .pt with a state dict.")] = None,
-    time_limit: Annotated[
-        str, typer.Option("--time-limit", help="For all that comes after export and sweep.")
-    ] = "4min",
+    time_limit: Annotated[str, typer.Option("--time-limit", help="For export, sweep, timing and fit.")] = "4min",
     networks: Annotated[int, typer.Option("--networks", min=4, help="Networks to time, at most.")] = NETWORKS,
     out: Annotated[Path | None, typer.Option("--out", help="Folder; by default runs/<model>-<target>.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")] = 0,
@@ -57,9 +55,15 @@ def profile(
             folder = claim(path, identity_of(model, blueprint, found.shapes, place.slug))
             store = Store(folder.file(TABLE_FILE))
             try:
+                began = runtime.clock()
                 bench = Bench.open(blueprint, place, store, seed, runtime, progress, allow_foreign=allow_foreign)
                 measured = measure(
-                    bench, time_limit_s=limit_s, networks=networks, allow_foreign=allow_foreign, progress=progress
+                    bench,
+                    time_limit_s=limit_s,
+                    began=began,
+                    networks=networks,
+                    allow_foreign=allow_foreign,
+                    progress=progress,
                 )
             except ForeignTableError as exc:
                 raise ConfigError(f"{exc} To go on with it here, add `--allow-foreign`.") from exc

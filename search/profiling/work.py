@@ -25,6 +25,9 @@ HELD_OUT = 24
 
 SHARE = 5
 
+FIT_SHARE = 0.05
+"""Of the time limit: what is left for fitting and testing the predictor at the end."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -36,7 +39,7 @@ class Measured:
         predictor: Fitted to all rows.
         planned: Networks that were to be timed.
         timed: Those of them that the table has, failed ones included.
-        seconds: Time that this call took, by the runtime's clock.
+        seconds: Time since the limit began to run, by the runtime's clock.
     """
 
     bench: Bench
@@ -53,10 +56,10 @@ class Measured:
 
 
 class _Deadline:
-    """Time that is left of a limit, by the runtime's clock."""
+    """Time that is left of a limit before the fit, by the runtime's clock."""
 
-    def __init__(self, clock: Callable[[], float], limit_s: float) -> None:
-        self._clock, self._began, self._limit_s = clock, clock(), limit_s
+    def __init__(self, clock: Callable[[], float], began: float, limit_s: float) -> None:
+        self._clock, self._began, self._limit_s = clock, began, limit_s
 
     @property
     def spent_s(self) -> float:
@@ -64,13 +67,14 @@ class _Deadline:
 
     @property
     def left_s(self) -> float:
-        return max(0.0, self._limit_s - self.spent_s)
+        return max(0.0, (1 - FIT_SHARE) * self._limit_s - self.spent_s)
 
 
 def measure(
     bench: Bench,
     *,
     time_limit_s: float,
+    began: float | None = None,
     networks: int = NETWORKS,
     allow_foreign: bool = False,
     progress: Progress,
@@ -79,11 +83,19 @@ def measure(
 
     At least the unpruned network and one more are timed, so that repeating the call gets on.
 
+    Args:
+        bench: The network on its target.
+        time_limit_s: For everything since `began`.
+        began: When the limit began to run, by the runtime's clock; now, where left out.
+        networks: To time, at most.
+        allow_foreign: Whether to go on with another machine's table.
+        progress: Told what is done.
+
     Raises:
         SparseTableError: Too few networks were timed to predict anything.
         ModelError: The table has no timing of the unpruned network.
     """
-    deadline = _Deadline(bench.runtime.clock, time_limit_s)
+    deadline = _Deadline(bench.runtime.clock, bench.runtime.clock() if began is None else began, time_limit_s)
     fill = _filler(bench, deadline, allow_foreign, progress)
     held_out = min(HELD_OUT, networks // SHARE)
     design = bench.design(max(1, networks - held_out))

@@ -45,6 +45,7 @@ class Chart:
         data: Plotly traces.
         layout: Plotly layout, without colours of text and grid: the page sets those.
         height: Pixels.
+        title: Words above the chart, where its section has several; none by default.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Chart:
     data: tuple[Mapping[str, Any], ...]
     layout: Mapping[str, Any]
     height: int
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
