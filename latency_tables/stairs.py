@@ -33,9 +33,9 @@ since a finer grid than the runtime's own offers widths that cost what wider one
 MOST_LEVELS = 16
 """Widths on offer for one dim, at most."""
 
-UNSTEADY = 0.05
-"""Half of an interval, relative to its median, above which a sweep cannot see a step of `GRID_TOLERANCE`; where half of
-its widths are as uncertain, the machine was too busy for stairs. On a quiet one they are certain to 3 %."""
+UNSTEADY = 0.12
+"""Half of an interval, relative to its median, above which a sweep sees no steps; where half of the widths are as
+uncertain, the machine was too busy for stairs. On a quiet one it is 3 % for short operators and 9 % for long ones."""
 
 _MOST_QUANTUM = 256
 

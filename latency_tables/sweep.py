@@ -15,17 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from hwprofiles import (
-    ArtefactError,
-    Interval,
-    IsolatedProfiler,
-    Runtime,
-    Session,
-    Target,
-    TimingProtocol,
-    compare_on,
-    probe,
-)
+from hwprofiles import ArtefactError, Interval, Runtime, Session, Target, TimingProtocol, compare_on, probe
 
 from .build import job_rng
 from .claiming import claim
@@ -120,7 +110,7 @@ def sweep(
     """
     machine = fingerprint if fingerprint is not None else probe().fingerprint
     versions, wanted = runtime.versions(), list(sweeps)
-    with closing(_Loader(runtime, target)) as loader, store.writing() as writer:
+    with store.writing() as writer:
         header = claim(writer, target, machine, versions, allow_foreign=allow_foreign)
         held = {
             (r.stairs.kind, r.stairs.size)
@@ -131,37 +121,21 @@ def sweep(
         for done, item in enumerate(todo, start=len(wanted) - len(todo)):
             if progress is not None:
                 progress(done, len(wanted), item.kind)
-            stairs = _steadiest(loader, item, job_rng(rng, item.kind, "sweep"), protocol)
+            stairs = _steadiest(runtime, target, item, job_rng(rng, item.kind, "sweep"), protocol)
             date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             writer.append(StairsRecord(stairs, machine, versions, date))
     return assemble(store.read(), header, machine, versions, allow_foreign)
 
 
-class _Loader:
-    """Loads files that did not take down another process before."""
-
-    def __init__(self, runtime: Runtime, target: Target) -> None:
-        self.runtime = runtime
-        self._target = target
-        self._apart = IsolatedProfiler(runtime) if runtime.native else None
-
-    def load(self, artefact: bytes, rng: np.random.Generator) -> Session:
-        if self._apart is not None:
-            self._apart.profile(artefact, self._target, 1, rng)
-        return self.runtime.load(artefact, self._target, rng)
-
-    def close(self) -> None:
-        if self._apart is not None:
-            self._apart.close()
-
-
-def _steadiest(loader: _Loader, item: Sweep, rng: np.random.Generator, protocol: TimingProtocol) -> Stairs:
+def _steadiest(
+    runtime: Runtime, target: Target, item: Sweep, rng: np.random.Generator, protocol: TimingProtocol
+) -> Stairs:
     """Sweep until it can be trusted, or often enough; never again later, since the levels on offer follow from it."""
-    found = _find(loader, item, rng, protocol)
+    found = find_stairs(runtime, target, item, rng, protocol)
     for _ in range(ATTEMPTS - 1):
         if not found.is_unsteady:
             break
-        again = _find(loader, item, rng, protocol)
+        again = find_stairs(runtime, target, item, rng, protocol)
         found = min(found, again, key=lambda stairs: stairs.uncertainty)
     return found
 
@@ -170,21 +144,16 @@ def find_stairs(
     runtime: Runtime, target: Target, item: Sweep, rng: np.random.Generator, protocol: TimingProtocol = SWEEP
 ) -> Stairs:
     """Time widths of one class against the widest that the runtime can run; see `adaptive`."""
-    with closing(_Loader(runtime, target)) as loader:
-        return _find(loader, item, rng, protocol)
-
-
-def _find(loader: _Loader, item: Sweep, rng: np.random.Generator, protocol: TimingProtocol) -> Stairs:
     failed: dict[int, str] = {}
     for width in range(item.size, max(0, item.size - 4), -1):
         # Where the runtime cannot run the full size, the next narrower one is the canary.
         try:
-            canary = loader.load(item.artefact(width), rng)
+            canary = runtime.load(item.artefact(width), target, rng)
         except ArtefactError as error:
             failed[width] = str(error) or type(error).__name__
             continue
         with closing(canary):
-            ratios, odd = adaptive(width, partial(_ratio, loader, item.artefact, canary, rng, protocol))
+            ratios, odd = adaptive(width, partial(_ratio, runtime, target, item.artefact, canary, rng, protocol))
         return Stairs(item.kind, item.size, ratios, {**failed, **odd})
     return Stairs(item.kind, item.size, {}, failed)
 
@@ -284,7 +253,8 @@ def _between(ratios: Mapping[int, Interval], failed: Mapping[int, str]) -> Itera
 
 
 def _ratio(
-    loader: _Loader,
+    runtime: Runtime,
+    target: Target,
     artefact: Callable[[int], bytes],
     canary: Session,
     rng: np.random.Generator,
@@ -292,9 +262,9 @@ def _ratio(
     width: int,
 ) -> Interval | str:
     try:
-        with closing(loader.load(artefact(width), rng)) as session:
+        with closing(runtime.load(artefact(width), target, rng)) as session:
             sessions = {SUBNET: session, BASELINE: canary}
-            found = compare_on(loader.runtime, sessions, BASELINE, protocol, rng=rng).ratio(SUBNET)
+            found = compare_on(runtime, sessions, BASELINE, protocol, rng=rng).ratio(SUBNET)
     except ArtefactError as error:
         return str(error) or type(error).__name__
     return found if found is not None else "The clock gave too few windows for an interval."

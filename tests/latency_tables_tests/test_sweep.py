@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,24 +94,6 @@ class Picky(NullRuntime):
 def test_a_width_that_cannot_be_run_is_recorded_and_the_sweep_goes_on(store: Store) -> None:
     stairs = swept(store, sweeps("first"), Picky({32})).stairs["first"]
     assert stairs.failed == {32: "no kernel for this width"}
-    assert stairs.levels(64) == (8, 16, 24, 40, 48, 56, 64)
-
-
-class Fatal(NullRuntime):
-    """The null runtime that takes its process down where a file has a width of 32."""
-
-    native = True
-
-    def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
-        if artefact == chain((3, 32, 64)):
-            os.abort()
-        return super().load(artefact, target, rng)
-
-
-def test_a_width_that_takes_its_process_down_is_recorded_and_the_sweep_goes_on(store: Store) -> None:
-    stairs = swept(store, sweeps("first"), Fatal()).stairs["first"]
-    assert list(stairs.failed) == [32]
-    assert "the signal SIGABRT" in stairs.failed[32]
     assert stairs.levels(64) == (8, 16, 24, 40, 48, 56, 64)
 
 
