@@ -256,8 +256,8 @@ def _run(bench: _Bench, jobs: Sequence[Job], canary: bytes) -> list[Record]:
     """
     if jobs[0].origin == BASELINE:
         # Profiled first: a file that takes its process down must not take this one.
-        nodes_of_all = bench.profile(jobs[0], canary)
-        return [bench.record(jobs[0], bench.measure({BASELINE: canary}), nodes_of_all, message="")]
+        profiled = bench.profile(jobs[0], canary)
+        return [bench.record(jobs[0], bench.measure({BASELINE: canary}), profiled, message="")]
     failed: list[Record] = []
     files: dict[str, bytes] = {}
     nodes: dict[str, tuple[NodeTime, ...]] = {}

@@ -19,10 +19,15 @@ from .errors import UnknownUnitError
 from .keys import UnitKey
 from .law import N_FEATURES, Array, StairLaw, fit_nonnegative, stairs
 from .overhead import profiling_overhead, true_shares
+from .record import BASELINE
 from .table import NetworkRow
 
 WHOLE_NETWORK_PRIOR = 0.1
 """Weight of "all units take equal times" where only whole networks were timed: many laws share each observation."""
+
+BASELINE_WEIGHT = 4
+"""Networks for which the baseline counts: its ratio is 1 by definition, without the error of a timing, which is some
+three quarters of the variance of the others about their cells."""
 
 ROUNDS = 3
 """Cells are shares of bent-back times and the bend follows from the cells: so often one is fitted to the other."""
@@ -142,14 +147,15 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     fitted to whole networks instead, and no cell counts as measured.
 
     A network far off what its cells say, as a burst of other work leaves it, gives shares, but no scale; neither does
-    one whose timing called itself unstable, unless most did.
+    one whose timing called itself unstable, unless most did. The baseline counts for `BASELINE_WEIGHT` networks.
 
     Args:
         rows: Networks, the baseline among them.
         quantum: Channels in one block of the runtime.
     """
     # Sorted, so that the fit does not depend on the order in which networks were timed.
-    rows = sorted(rows, key=lambda row: row.job)
+    exact = [row for row in rows if row.origin == BASELINE]
+    rows = sorted([*rows, *(BASELINE_WEIGHT - 1) * exact], key=lambda row: row.job)
     timed = _Timed.of(rows)
     bend, sums, steady = Bend(), timed.seconds, _steady(rows)
     for _ in range(ROUNDS):

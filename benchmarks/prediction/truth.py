@@ -21,15 +21,16 @@ from search.graph.keys import units
 
 COUNT, DRAWN = 40, 3000
 
-# Half of an interval of 95 % is some 2.3 standard errors: 1.6 % leaves 0.7 %, more or less.
+# Some windows at a time, until the error is small enough.
 PROTOCOL = TimingProtocol(
-    turns_per_window=1, min_windows=16, max_windows=80, relative_half_width=0.016,
-    time_limit_s=16.0, warmup_s=0.05, reload=True, windows_per_load=2, watch_s=0.2,
+    turns_per_window=1, min_windows=16, max_windows=16, relative_half_width=1e-6, time_limit_s=16.0, warmup_s=0.02,
+    reload=True, windows_per_load=2, watch_s=0.1,
 )  # fmt: skip
 MOST_ERROR = 0.007
 
-# Comparisons whose windows are pooled where those before leave a larger error.
-MOST_COMPARISONS = 5
+# Comparisons whose windows are pooled, at most: of the first timing, which is the truth, and of the second one, which
+# says how well timings repeat.
+MOST_COMPARISONS = (6, 1)
 
 
 def choose(bench: Bench, predictor: Predictor, known: set[str], rng: np.random.Generator) -> list[Candidate]:
@@ -66,12 +67,12 @@ def standard_error(ratios: Sequence[float]) -> float:
 
 
 def timed(
-    runtime: Runtime, target: Target, files: Mapping[str, Path], rng: np.random.Generator
+    runtime: Runtime, target: Target, files: Mapping[str, Path], most: int, rng: np.random.Generator
 ) -> tuple[list[float], list[str]]:
     """Compare "subnet" with "baseline" until the error is small enough; return window ratios and doubts."""
     ratios: list[float] = []
     doubts: list[str] = []
-    for _ in range(MOST_COMPARISONS):
+    for _ in range(most):
         measured = compare_files(runtime, files, target, "baseline", PROTOCOL, rng=rng)
         ratios += measured.ratios("subnet")
         doubts += measured.judgement
@@ -95,7 +96,7 @@ def time_all(
         if candidate.digest in done:
             continue
         files = {"subnet": folder / f"{candidate.digest}.onnx", "baseline": base}
-        ratios, doubts = timed(runtime, target, files, np.random.default_rng([time, index]))
+        ratios, doubts = timed(runtime, target, files, MOST_COMPARISONS[time], np.random.default_rng([time, index]))
         ratio = median_interval(ratios, inflation=variance_inflation(ratios))
         assert ratio is not None
         row = {
