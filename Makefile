@@ -51,5 +51,5 @@ $(STAMP): setup.cfg constraints.txt pyproject.toml
 	@echo "Installing PyTorch into .venv (some minutes, the first time)"
 	@$(PIP) -c constraints.txt torch
 	@echo "Installing Lathe and what it needs"
-	@$(PIP) -c constraints.txt -e ".[dev]"
+	@$(PIP) -c constraints.txt -e ".[dev,openvino]"
 	@touch $@

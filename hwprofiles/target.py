@@ -9,8 +9,11 @@ from dataclasses import dataclass
 RUNTIME_NAMES = ("onnxruntime", "openvino", "torch", "aotinductor", "tensorrt", "null")
 PRECISION_NAMES = ("fp32", "tf32", "fp16", "bf16", "int8")
 
-# Runtime -> options of it that change speed and so belong to the slug. None needs one yet.
-RUNTIME_OPTIONS: dict[str, frozenset[str]] = {name: frozenset() for name in RUNTIME_NAMES}
+# Runtime -> options of it that change speed and so belong to the slug.
+RUNTIME_OPTIONS: dict[str, frozenset[str]] = {
+    **{name: frozenset() for name in RUNTIME_NAMES},
+    "torch": frozenset({"layout"}),
+}
 
 _DEVICE = re.compile(r"[a-z][a-z0-9_.]*")
 _OPTION_VALUE = re.compile(r"[a-z0-9_.]+")

@@ -1,6 +1,6 @@
 """Ways to run files: one runtime a file, and the tables that name them."""
 
-from ._base import InputSpec, NodeTime, Runtime, Session
+from ._base import VALUES_FILE, InputSpec, NodeTime, Runtime, Session
 from .law import DEFAULT_LAW, StaircaseLaw
 from .null import FakeClock, NullRuntime
 from .registry import NOT_BUILT, RUNTIMES, RuntimeStatus, available_targets, get_runtime, unavailable
@@ -17,6 +17,7 @@ __all__ = [
     "RuntimeStatus",
     "Session",
     "StaircaseLaw",
+    "VALUES_FILE",
     "available_targets",
     "get_runtime",
     "unavailable",

@@ -20,6 +20,9 @@ from ..target import Target
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
+VALUES_FILE = "values.json"
+"""Extra file of an exported program that says what its calls are named in profiles; those that it lacks keep theirs."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:

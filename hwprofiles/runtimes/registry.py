@@ -27,13 +27,13 @@ class RuntimeStatus(NamedTuple):
 # Name -> (where its class is, imported on demand; one-line description).
 RUNTIMES: dict[str, tuple[str, str]] = {
     "onnxruntime": ("hwprofiles.runtimes.onnxruntime:OnnxRuntime", "ONNX Runtime on the CPU, ONNX files"),
+    "openvino": ("hwprofiles.runtimes.openvino:OpenVino", "OpenVINO on the CPU, ONNX files"),
+    "torch": ("hwprofiles.runtimes.torch:TorchEager", "PyTorch eager on the CPU, exported programs"),
     "null": ("hwprofiles.runtimes.null:NullRuntime", "a latency law on a fake clock, for tests and trials; ONNX files"),
 }
 
 # Name -> (one-line description, why it cannot be used).
 NOT_BUILT: dict[str, tuple[str, str]] = {
-    "openvino": ("OpenVINO, ONNX files", "The runtime openvino is not built into this version yet."),
-    "torch": ("PyTorch eager", "The runtime torch is not built into this version yet."),
     "aotinductor": ("PyTorch AOTInductor", "The runtime aotinductor is not built into this version yet."),
     "tensorrt": ("TensorRT on NVIDIA GPUs", "The runtime tensorrt is not built into this version yet."),
 }

@@ -52,9 +52,9 @@ def test_json_round_trip_is_lossless(rows: list[tuple[float, float]], steal: flo
 
 def test_from_json_refuses() -> None:
     data = pair([1.0] * 8).to_json()
-    assert data["format"] == 2
-    with pytest.raises(ValueError, match="formats 1 to 2"):
-        Measurement.from_json({**data, "format": 3})
+    assert data["format"] == 3
+    with pytest.raises(ValueError, match="formats 1 to 3"):
+        Measurement.from_json({**data, "format": 4})
     with pytest.raises(ValueError, match="runs_s"):
         Measurement.from_json({**data, "format": 1})
     with pytest.raises(ValueError, match="colour"):
