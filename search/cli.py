@@ -28,12 +28,13 @@ from hwprofiles import (
     format_interval,
     format_percent,
     format_seconds,
+    get_runtime,
     probe,
     shipped_profiles,
 )
 
 from .config import config_template, load_config
-from .deploy import SENTENCES, SUBNET
+from .deploy import SENTENCES, SUBNET, Verification, check_deliverable
 from .doctor import doctor
 from .engine import Outcome, Plan, plan
 from .errors import BundleError, ConfigError
@@ -45,6 +46,9 @@ from .terminal import STYLES, TerminalProgress, answers_only, show_report
 
 EXIT_STATUS: Mapping[str, int] = {"met": 0, "unneeded": 0, "missed": 1, "infeasible": 1, "unstable": 3}
 """Verdict -> exit status."""
+
+_WORST_LAST = ("unneeded", "met", "unstable", "infeasible", "missed")
+"""Verdicts on several targets: one that says no decides, then one that says nothing."""
 
 FAILED = 3
 INTERRUPTED = 130
@@ -266,47 +270,66 @@ def _facts(profile: HardwareProfile, shipped: ShippedProfile | None) -> dict[str
 def verify(
     bundle: Annotated[Path, typer.Argument(help="Bundle, or the run folder that holds it.")],
     target: Annotated[
-        str | None, typer.Option("--target", help="Slug of another target than the bundle's own.")
+        list[str] | None, typer.Option("--target", help="Slug of another target than the bundle's own; repeatable.")
     ] = None,
     against: Annotated[Path | None, typer.Option("--against", help="Report whose budget counts instead.")] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> int:
-    """Time a bundle again, here and now; exit status 1 when it is over the budget."""
-    opened = Bundle.open(bundle)
+    """Time a bundle again, here and now; exit status 1 when it is over the budget on one of the targets."""
+    opened, budget = Bundle.open(bundle), _read_report(against)
+    targets = [_target(slug) for slug in dict.fromkeys(target or ())] or [opened.target]
+    for one in targets:
+        # Before any is timed: a target that cannot be used must not cost the others' answers.
+        check_deliverable(get_runtime(one.runtime))
+        get_runtime(one.runtime).require(one)
+    found: dict[str, Verification] = {}
     with answers_only(), TerminalProgress(_errors()) as progress:
-        progress.stage("verify", str(target or opened.target.slug))
-        verification = opened.verify(_target(target), against=_read_report(against), seed=seed, progress=progress)
+        for one in targets:
+            progress.stage("verify", one.slug)
+            found[one.slug] = opened.verify(one, against=budget, seed=seed, progress=progress)
+    worst = max((made.verdict for made in found.values()), key=_WORST_LAST.index)
+    if as_json:
+        answers = {slug: {"target": slug, **_verified(made)} for slug, made in found.items()}
+        several = {"verdict": worst, "targets": answers}
+        print(json.dumps(several if len(answers) > 1 else answers[targets[0].slug]))  # noqa: T201
+    else:
+        console = Console()
+        for place, (slug, made) in enumerate(found.items()):
+            if len(found) > 1:
+                console.print(f"{chr(10) * bool(place)}[bold]{slug}[/]", highlight=False)
+            _show_verification(console, made)
+    return EXIT_STATUS[worst]
+
+
+def _verified(verification: Verification) -> dict[str, Any]:
+    """Return what a verification said, as the JSON answer holds it."""
     measured = verification.measurement
     intervals = {name: measured.seconds(name) for name in measured.names}
     ratio = measured.ratio(SUBNET)
-    if as_json:
-        answer = {
-            "verdict": verification.verdict,
-            "budget": {"kind": verification.budget.kind, "value": verification.budget.value},
-            "latency_s": {name: None if i is None else i.to_json() for name, i in intervals.items()},
-            "ratio": None if ratio is None else ratio.to_json(),
-            "reasons": list(verification.reasons),
-            "hashes": dict(verification.hashes),
-        }
-        print(json.dumps(answer))  # noqa: T201
-    else:
-        console = Console()
-        verdict = verification.verdict
-        console.print(f"[bold {STYLES[verdict]}]{verdict}[/]  {SENTENCES[verdict]}", highlight=False)
-        for name, interval in intervals.items():
-            text = (
-                "too few windows" if interval is None else format_interval(interval.median, interval.low, interval.high)
-            )
-            console.print(f"{name}: {text}", highlight=False)
-        if ratio is not None:
-            low, high = format_percent(ratio.low), format_percent(ratio.high)
-            console.print(
-                f"paired ratio: {format_percent(ratio.median)} [{low}, {high}]", highlight=False, markup=False
-            )
-        for reason in verification.reasons:
-            console.print(reason, highlight=False, markup=False, soft_wrap=True)
-    return EXIT_STATUS[verification.verdict]
+    return {
+        "verdict": verification.verdict,
+        "budget": {"kind": verification.budget.kind, "value": verification.budget.value},
+        "latency_s": {name: None if i is None else i.to_json() for name, i in intervals.items()},
+        "ratio": None if ratio is None else ratio.to_json(),
+        "reasons": list(verification.reasons),
+        "hashes": dict(verification.hashes),
+    }
+
+
+def _show_verification(console: Console, verification: Verification) -> None:
+    measured, verdict = verification.measurement, verification.verdict
+    console.print(f"[bold {STYLES[verdict]}]{verdict}[/]  {SENTENCES[verdict]}", highlight=False)
+    for name in measured.names:
+        interval = measured.seconds(name)
+        text = "too few windows" if interval is None else format_interval(interval.median, interval.low, interval.high)
+        console.print(f"{name}: {text}", highlight=False)
+    ratio = measured.ratio(SUBNET)
+    if ratio is not None:
+        low, high = format_percent(ratio.low), format_percent(ratio.high)
+        console.print(f"paired ratio: {format_percent(ratio.median)} [{low}, {high}]", highlight=False, markup=False)
+    for reason in verification.reasons:
+        console.print(reason, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -328,9 +351,9 @@ def report(
     return 0
 
 
-def _target(slug: str | None) -> Target | None:
+def _target(slug: str) -> Target:
     try:
-        return None if slug is None else Target.parse(slug)
+        return Target.parse(slug)
     except ValueError as exc:
         raise ConfigError(str(exc)) from exc
 

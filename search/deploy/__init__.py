@@ -4,21 +4,27 @@ from .covering import covering, draw, job, smallest, structure_digest, unseen
 from .export import check_export, export, to_onnx
 from .exported import exported
 from .program import PT2_FILE, write_pt2
+from .programs import ProgramSlicer
 from .proving import MEANINGS, prove, require
+from .slicer import SLICERS, Slicer
 from .slicing import OnnxSlicer
 from .sweeping import SweepClass, stairs_of_dims, sweep_classes, sweeps
-from .verify import BASELINE, SENTENCES, SUBNET, Verdict, Verification, verify
+from .verify import BASELINE, SENTENCES, SUBNET, Verdict, Verification, check_deliverable, verify
 
 __all__ = [
     "BASELINE",
     "MEANINGS",
     "PT2_FILE",
     "SENTENCES",
+    "SLICERS",
     "SUBNET",
     "OnnxSlicer",
+    "ProgramSlicer",
+    "Slicer",
     "SweepClass",
     "Verdict",
     "Verification",
+    "check_deliverable",
     "check_export",
     "covering",
     "export",

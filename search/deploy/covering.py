@@ -13,7 +13,7 @@ from latency_tables import Job
 from ..graph import Blueprint, Candidate, assemble, full
 from ..graph.keys import unit_specs, units
 from ..space import WidthKnob, thinned
-from .slicing import OnnxSlicer
+from .slicer import Slicer
 
 REMOVALS = (0.0, 0.1, 0.3)
 """Probabilities with which the blocks of a random subnet are missing, one drawn for each subnet: most cells need the
@@ -96,7 +96,7 @@ def structure_digest(blueprint: Blueprint) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def job(blueprint: Blueprint, slicer: OnnxSlicer, candidate: Candidate, origin: str = "level") -> Job:
+def job(blueprint: Blueprint, slicer: Slicer, candidate: Candidate, origin: str = "level") -> Job:
     """Return what a table needs to time a candidate."""
     names = {spec.node: spec.name for spec in unit_specs(blueprint)}
     values = {names[node]: made for node, made in slicer.nodes(candidate).items()}

@@ -13,22 +13,17 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import gcd, prod
-
-import onnx
+from math import gcd
 
 from latency_tables import Stairs, Sweep
 
 from ..graph import Axis, Blueprint, Candidate, Dim, full
 from ..graph.keys import UnitSpec, unit_specs
 from ..space import offered
-from .slicing import OnnxSlicer
+from .slicer import Slicer
 
 _SIZES = re.compile(r"(in|out|at)\d|\+")
 """How the words of a family begin that are sizes, or say what follows the operator."""
-
-_INFERENCE_READS = 64
-"""Elements up to which a constant may be a shape or a list of axes, which inference reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +52,7 @@ def sweep_classes(blueprint: Blueprint) -> tuple[SweepClass, ...]:
     return tuple(SweepClass(kind, tuple(dim.name for dim in dims), dims[0].size) for kind, dims in ordered.items())
 
 
-def sweeps(blueprint: Blueprint, slicer: OnnxSlicer) -> tuple[Sweep, ...]:
+def sweeps(blueprint: Blueprint, slicer: Slicer) -> tuple[Sweep, ...]:
     """Return what is to be swept for a network, in the order of `sweep_classes`."""
     return tuple(
         Sweep(item.kind, item.size, _Artefact(blueprint, slicer, item.dims[0])) for item in sweep_classes(blueprint)
@@ -104,92 +99,15 @@ def _share(blueprint: Blueprint, axis: Axis, dim: Dim) -> str:
 class _Artefact:
     """Makes the file for each width of one dim."""
 
-    def __init__(self, blueprint: Blueprint, slicer: OnnxSlicer, dim: str) -> None:
+    def __init__(self, blueprint: Blueprint, slicer: Slicer, dim: str) -> None:
         self._slicer, self._dim, self._whole = slicer, dim, full(blueprint)
-        self._nodes = {
+        self._units = frozenset(
             spec.node
             for spec in unit_specs(blueprint)
             if any(d.name == dim for axis in (spec.row, spec.column) for d in blueprint.dims_of(axis))
-        }
-        self._values: frozenset[str] | None = None
+        )
 
     def __call__(self, width: int) -> bytes:
         """Return the dim's own operators at this width, or the whole network where they cannot be cut out."""
         candidate = Candidate({**self._whole.dims, self._dim: width}, dict(self._whole.blocks))
-        content = self._slicer.slice(candidate)
-        if self._values is None:
-            made = self._slicer.nodes(self._whole)
-            self._values = frozenset(value for node in self._nodes for value in made.get(node, ()))
-        part = extracted(onnx.load_from_string(content), self._values)
-        return content if part is None else part
-
-
-def extracted(model: onnx.ModelProto, values: frozenset[str]) -> bytes | None:
-    """Return the file that holds only the nodes which make some values.
-
-    What they read from other nodes becomes an input, of the shape that inference finds; what others read of them, or
-    nobody does, becomes an output.
-
-    Returns:
-        None where no node, all nodes, or a part whose inputs have unknown shapes or another batch would be left.
-    """
-    graph = model.graph
-    inside = [node for node in graph.node if values.intersection(node.output)]
-    if not inside or len(inside) == len(graph.node):
-        return None
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    made = {name for node in inside for name in node.output if name}
-    read = list(dict.fromkeys(name for node in inside for name in node.input if name))
-    known = _shapes(model)
-    inputs = [name for name in read if name not in made and name not in constants]
-    used = {name for node in inside for name in node.input}
-    elsewhere = {name for node in graph.node for name in node.input if not values.intersection(node.output)}
-    elsewhere |= {value.name for value in graph.output}
-    outputs = [name for node in inside for name in node.output if name and (name in elsewhere or name not in used)]
-    if not inputs or any(name not in known for name in (*inputs, *outputs)) or not _is_one_batch(model, known, inputs):
-        return None
-    part = onnx.helper.make_graph(
-        inside,
-        graph.name,
-        [known[name] for name in inputs],
-        [known[name] for name in outputs],
-        [constants[name] for name in read if name in constants],
-    )
-    return bytes(_like(model, part).SerializeToString())
-
-
-def _like(model: onnx.ModelProto, graph: onnx.GraphProto) -> onnx.ModelProto:
-    return onnx.helper.make_model(
-        graph, opset_imports=list(model.opset_import), functions=list(model.functions), ir_version=model.ir_version
-    )
-
-
-def _is_one_batch(model: onnx.ModelProto, known: Mapping[str, onnx.ValueInfoProto], inputs: Sequence[str]) -> bool:
-    """Whether all inputs have the network's batch as their first axis: runtimes take the others for mistakes."""
-    firsts = [value.type.tensor_type.shape.dim[:1] for value in (model.graph.input[0], *(known[n] for n in inputs))]
-    return len({dims[0].dim_value if dims else 0 for dims in firsts}) == 1
-
-
-def _shapes(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
-    """Return the values whose shapes are known and fixed; weights are emptied for the inference, which copies them."""
-    graph = model.graph
-    light = onnx.helper.make_graph(
-        graph.node, graph.name, graph.input, graph.output, [_emptied(tensor) for tensor in graph.initializer]
-    )
-    try:
-        inferred = onnx.shape_inference.infer_shapes(_like(model, light), data_prop=True)
-    except onnx.shape_inference.InferenceError:
-        return {}
-    values = (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output)
-    return {value.name: value for value in values if _is_fixed(value)}
-
-
-def _is_fixed(value: onnx.ValueInfoProto) -> bool:
-    tensor = value.type.tensor_type
-    return tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim)
-
-
-def _emptied(tensor: onnx.TensorProto) -> onnx.TensorProto:
-    if prod(tensor.dims) <= _INFERENCE_READS:
-        return tensor
-    return onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+        return self._slicer.part(candidate, self._units)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from hwprofiles import Interval, Measurement, Quantity, Runtime, Target, compare_on, verify_protocol
+from hwprofiles import (
+    Interval,
+    Measurement,
+    Quantity,
+    Runtime,
+    RuntimeUnavailableError,
+    Target,
+    compare_files,
+    verify_protocol,
+)
 
 Verdict = Literal["met", "unneeded", "missed", "infeasible", "unstable"]
 
@@ -63,6 +71,19 @@ class Verification:
         return "met" if interval.high <= self.budget.value else "missed"
 
 
+def check_deliverable(runtime: Runtime) -> None:
+    """Check that a runtime takes what bundles hold.
+
+    Raises:
+        RuntimeUnavailableError: It takes another kind of file.
+    """
+    if runtime.artefact_kind != "onnx":
+        raise RuntimeUnavailableError(
+            f"A bundle holds ONNX files, but the runtime {runtime.name} takes another kind ({runtime.artefact_kind}): "
+            "`lathe profile` can build a table for it; search and verify for another runtime."
+        )
+
+
 def verify(
     runtime: Runtime,
     target: Target,
@@ -84,16 +105,12 @@ def verify(
 
     Raises:
         ArtefactError: The runtime cannot run a file.
-        RuntimeUnavailableError: The target cannot be used here.
+        RuntimeUnavailableError: The target cannot be used here, or takes another kind of file.
     """
+    check_deliverable(runtime)
     runtime.require(target)
     contents = {name: files[name].read_bytes() for name in (BASELINE, SUBNET)}
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     protocol = verify_protocol(budget.kind == "time")
-    with ExitStack() as stack:
-        sessions = {
-            name: stack.enter_context(runtime.load(data, target, np.random.default_rng(0)))
-            for name, data in contents.items()
-        }
-        measured = compare_on(runtime, sessions, BASELINE, protocol, rng=rng, on_window=on_window)
+    measured = compare_files(runtime, contents, target, BASELINE, protocol, rng=rng, on_window=on_window)
     return Verification(budget, measured, hashes)

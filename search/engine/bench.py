@@ -10,7 +10,7 @@ import numpy as np
 from hwprofiles import PROTOCOLS, HardwareProfile, Interval, Quantity, Runtime, Target, get_runtime, probe
 from latency_tables import LatencyTable, NetworkRow, Origin, Predictor, Stairs, Store, build, sweep
 
-from ..deploy import OnnxSlicer, covering, job, require, smallest, stairs_of_dims, sweeps, unseen
+from ..deploy import SLICERS, Slicer, covering, job, require, smallest, stairs_of_dims, sweeps, unseen
 from ..errors import ModelError
 from ..graph import Blueprint, Candidate, full
 from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs_of, why_whole
@@ -50,7 +50,7 @@ class Bench:
     runtime: Runtime
     target: Target
     profile: HardwareProfile
-    slicer: OnnxSlicer
+    slicer: Slicer
     stairs: Mapping[str, Stairs]
     widths: tuple[WidthKnob, ...]
     blocks: tuple[BlockKnob, ...]
@@ -82,7 +82,7 @@ class Bench:
         runtime.require(target)
         profile = probe()
         proof = prove(blueprint, seed)
-        slicer = OnnxSlicer(blueprint, target.batch)
+        slicer = SLICERS[runtime.artefact_kind](blueprint, target.batch)
         progress = progress or Silent()
         progress.stage("sweep", "the widths that the runtime likes")
         table = sweep(

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from hwprofiles import LatheError, Runtime, format_percent, format_seconds
+from hwprofiles import LatheError, Runtime, format_percent, format_seconds, get_runtime
 from latency_tables import LatencyTable, Predictor, Store
 
 from ..config import RunConfig, load_model
-from ..deploy import structure_digest
+from ..deploy import check_deliverable, structure_digest
 from ..errors import DataError
 from ..graph import Blueprint, Candidate, comb
 from ..graph.tracing import user_line
@@ -102,6 +102,7 @@ class _Run:
         self._given_runtime = runtime
 
     def report(self) -> dict[str, Any]:
+        check_deliverable(self._given_runtime or get_runtime(self._config.target.runtime))
         with self._timed("analyse"):
             self._progress.stage("analyse", "the network's structure")
             model, task = load_model(self._config, self._config.run.seed), load_task(self._config)

@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 
 from search import load_subnet
+from search.cli import _WORST_LAST
 from search.errors import BundleError
 from search.graph import Candidate
 
@@ -174,6 +175,40 @@ def test_verify(lathe: Lathe, finished: Path) -> None:
     assert text.status == 0
     assert text.out.startswith("met  The budget is met")
     assert "paired ratio: " in text.out
+
+
+def test_verify_on_several_targets(lathe: Lathe, finished: Path) -> None:
+    slugs = ("cpu-null-fp32-b1-t1", "cpu-null-fp32-b1-t2")
+    named = [word for slug in (*slugs, slugs[0]) for word in ("--target", slug)]
+    answer = lathe("verify", finished / "run", *named, "--json")
+    assert answer.status == 0, answer.err
+    found = json.loads(answer.out)
+    assert found["verdict"] == "met"
+    assert list(found["targets"]) == list(slugs)
+    for slug, one in found["targets"].items():
+        assert (one["target"], one["verdict"]) == (slug, "met")
+        assert one["ratio"]["high"] <= 0.6
+    text = lathe("verify", finished / "run", *named)
+    assert text.out.count("met  The budget is met") == 2
+    assert [line for line in text.out.splitlines() if line.startswith("cpu-")] == list(slugs)
+
+
+def test_no_target_is_timed_where_one_cannot_be(lathe: Lathe, finished: Path) -> None:
+    for slug, words in (
+        ("cpu-tensorrt-fp32-b1-t1", "not built into this version"),
+        ("cpu-torch-fp32-b1-t1", "A bundle holds ONNX files, but the runtime torch takes another kind"),
+    ):
+        answer = lathe("verify", finished / "run", "--target", "cpu-null-fp32-b1-t1", "--target", slug, "--json")
+        assert (answer.status, answer.out) == (3, "")
+        assert words in answer.words
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "worst"),
+    [(("met", "missed", "unstable"), "missed"), (("unstable", "met"), "unstable"), (("unneeded", "met"), "met")],
+)
+def test_one_target_that_says_no_decides(verdicts: tuple[str, ...], worst: str) -> None:
+    assert max(verdicts, key=_WORST_LAST.index) == worst
 
 
 def test_verify_against_another_budget(lathe: Lathe, finished: Path, tmp_path: Path) -> None:

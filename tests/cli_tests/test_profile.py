@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from hwprofiles import Target, unavailable
+
 from .conftest import Answer, Lathe
 from .project import NET
 
@@ -208,3 +210,23 @@ def test_the_terminal_shows_the_error_and_where_the_time_goes(
     assert shown.status == 0
     for text in ("within 5 %", "not covered", "stairs", "blocks.0.conv1", "profile.html"):
         assert text in " ".join(shown.out.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "torch"])
+def test_it_works_on_each_runtime(lathe: Lathe, place: Path, runtime: str) -> None:
+    target = f"cpu-{runtime}-fp32-b1-t1"
+    reason = unavailable(Target.parse(target))
+    if reason is not None:
+        pytest.skip(reason)
+    # Large enough that counters of whole microseconds see every unit.
+    more = ("--input", "3,64,64", "--networks", 12, "--out", "p", "--json")
+    found = object_of(lathe("profile", "net.py:make_net", "--target", target, *more))
+    assert found["target"] == target
+    assert found["networks"]["timed"] > 0
+    assert not found["failed"]
+    assert len(found["stairs"]) > 0
+    assert found["kernels"]["units_with_kernels"] > 0.9
+    units = {layer["unit"] for layer in found["layers"]}
+    assert units == {"stem.0", *(f"blocks.{i}.conv{j}" for i in (0, 1) for j in (1, 2)), "head"}
+    assert all(layer["seconds"] > 0 for layer in found["layers"])

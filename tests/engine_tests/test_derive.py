@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hwprofiles import NullRuntime, Target
 from latency_tables import Predictor, Store, UnitKey
-from search.deploy import OnnxSlicer
+from search.deploy import Slicer
 from search.engine.bench import Bench
 from search.graph import Blueprint, Candidate, assemble, comb, full
 from search.graph.keys import unit_specs, units
@@ -20,7 +20,7 @@ from tests.deploy_tests.networks import blueprint_of
 from tests.networks import EXAMPLE, residual
 from tests.stairs import staircases
 
-Prepared = tuple[Blueprint, Predictor, SearchSpace, OnnxSlicer]
+Prepared = tuple[Blueprint, Predictor, SearchSpace, Slicer]
 
 
 @pytest.fixture(scope="module", params=["residual", "tower"])

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from search.deploy import OnnxSlicer, structure_digest
-from search.engine import bench
+from search.deploy import SLICERS, OnnxSlicer, structure_digest
 from search.graph import Blueprint
 from search.report import run
 
@@ -24,7 +23,7 @@ def _slicer(blueprint: Blueprint, batch: int) -> OnnxSlicer:
 def one_export() -> Iterator[None]:
     """Export a network for timing once for all tests: a pure function of its structure, and a second each time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench, "OnnxSlicer", _slicer)
+        patch.setitem(SLICERS, "onnx", _slicer)
         yield
 
 

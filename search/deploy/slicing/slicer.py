@@ -6,10 +6,12 @@ import copy
 from collections.abc import Callable
 
 import numpy as np
+import onnx
 
 from ...errors import ExportError
 from ...graph import Axis, Blueprint, Candidate, full, sample
 from .checking import check_shapes
+from .extracting import extracted
 from .following import Follows, Rule, Solver
 from .matching import match_values
 from .numbers import aligned, read_numbers, written
@@ -92,6 +94,13 @@ class OnnxSlicer:
         used = dict.fromkeys(name for node in proto.graph.node for name in node.input)
         constants = self._numbers.constants
         return serialised(proto, {n: constants[n].sized(number) for n in used if n in constants})
+
+    def part(self, candidate: Candidate, units: frozenset[str]) -> bytes:
+        """Return the file of some units' operators only, or of the whole network where they cannot be cut out."""
+        content, made = self.slice(candidate), self.nodes(candidate)
+        values = frozenset(value for unit in units for value in made.get(unit, ()))
+        found = extracted(onnx.load_from_string(content), values)
+        return content if found is None else found
 
     def nodes(self, candidate: Candidate) -> dict[str, tuple[str, ...]]:
         """Return unit node name -> names of the ONNX values that its nodes make in a candidate's file."""
