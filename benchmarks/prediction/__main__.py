@@ -1,9 +1,9 @@
 """Build tables from scratch, cut and export networks that they have not seen, time them, and compare.
 
-    python -m benchmarks.prediction [--only NAME ...] [--folder runs/prediction] [--seed 0]
+    python -m benchmarks.prediction [--only NAME ...] [--target SLUG] [--folder runs/prediction] [--seed 0]
 
 Give it the machine alone; a network takes about ten minutes. Stopped and started again, it goes on where it was. Writes
-benchmarks/results/prediction.json and .png.
+benchmarks/results/prediction.json and .png; those of another runtime than ONNX Runtime bear its name.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from .figures import claims, errors
 from .networks import CASES
 from .picture import draw
 from .rivals import flops_fit, isolated_sums
-from .truth import MOST_ERROR, choose, export, kernels, quiet_torch, time_all
+from .truth import MOST_ERROR, choose, export, kernels, path_of, quiet_torch, time_all
 
 RESULTS = Path(__file__).parent.parent / "results"
-TARGET = Target("onnxruntime")
+DEFAULT = Target("onnxruntime")
 LIMIT_S = 240.0
 
 
@@ -41,14 +41,14 @@ def say(text: str) -> None:
     print(f"{datetime.now(UTC):%H:%M:%S} {text}", flush=True)
 
 
-def built(name: str, folder: Path, seed: int) -> tuple[Bench, Predictor, Any, float]:
+def built(name: str, target: Target, folder: Path, seed: int) -> tuple[Bench, Predictor, Any, float]:
     """Return the bench, the predictor, the table, and how long building has taken in all."""
     kept = folder / "build.json"
     before = json.loads(kept.read_text())["seconds"] if kept.exists() else 0.0
     network, example = CASES[name].build()
     blueprint = search.comb(network, example)
     began = time.perf_counter()
-    bench = Bench.open(blueprint, TARGET, Store(folder / "table.jsonl"), seed)
+    bench = Bench.open(blueprint, target, Store(folder / "table.jsonl"), seed)
     opened_s = time.perf_counter() - began
     if before:
         return bench, *_again(bench), before
@@ -86,31 +86,35 @@ def speed(bench: Bench, predictor: Predictor) -> float:
     return n / (time.perf_counter() - began)
 
 
-def run(name: str, folder: Path, seed: int) -> dict[str, Any]:
+def run(name: str, target: Target, folder: Path, seed: int) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
-    runtime = get_runtime(TARGET.runtime)
-    bench, predictor, table, build_s = built(name, folder, seed)
+    runtime = get_runtime(target.runtime)
+    bench, predictor, table, build_s = built(name, target, folder, seed)
     assert table.reference is not None
     chosen = candidates_of(bench, predictor, table, folder)
     keys = [list(units(bench.blueprint, candidate).values()) for candidate in chosen]
     say(f"{name}: cut and export {len(chosen)} networks")
     export(bench, chosen, folder)
     say(f"{name}: time them twice")
-    truth, again = (time_all(runtime, TARGET, bench, chosen, folder, i) for i in (0, 1))
+    truth, again = (time_all(runtime, target, bench, chosen, folder, i) for i in (0, 1))
     measured = np.array([row["ratio"]["median"] for row in truth])
     repeated = [row["ratio"]["median"] for row in again]
-    say(f"{name}: time layers alone")
-    isolated, timed_alone = isolated_sums(runtime, TARGET, bench, chosen, folder)
+    isolated, timed_alone = None, None
+    # Cutting some thousand layers out of exported programs would take an hour.
+    if runtime.artefact_kind == "onnx":
+        say(f"{name}: time layers alone")
+        isolated, timed_alone = isolated_sums(runtime, target, bench, chosen, folder)
     reference = table.reference.median
     estimates = [predictor.estimate(own) for own in keys]
     predicted = {
         "table": np.array([estimate.seconds for estimate in estimates]) / reference,
         "flops": flops_fit(table.rows, keys) / reference,
-        "isolated": isolated / reference,
     }
+    if isolated is not None:
+        predicted["isolated"] = isolated / reference
     learnt = KernelPredictor.fit(table.rows)
     rates = [
-        hit_rate(learnt.network(own) or [], kernels(runtime, TARGET, folder / f"{candidate.digest}.onnx"))
+        hit_rate(learnt.network(own) or [], kernels(runtime, target, path_of(bench, candidate, folder)))
         for own, candidate in zip(keys, chosen, strict=True)
     ]
     origins = [estimate.origin for estimate in estimates]
@@ -151,28 +155,32 @@ def run(name: str, folder: Path, seed: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", choices=CASES, default=list(CASES))
-    parser.add_argument("--folder", type=Path, default=Path("runs/prediction"))
+    parser.add_argument("--target", type=Target.parse, default=DEFAULT)
+    parser.add_argument("--folder", type=Path, help="by default runs/prediction, or with the runtime's name")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     quiet_torch()
+    target = arguments.target
+    stem = "prediction" if target == DEFAULT else f"prediction-{target.runtime}"
+    folder = arguments.folder or Path("runs") / stem
     results: dict[str, Any] = {}
     for name in arguments.only:
-        results[name] = run(name, arguments.folder / name, arguments.seed)
-        for _, asked, found, met in claims({name: results[name]}):
+        results[name] = run(name, target, folder / name, arguments.seed)
+        for _, asked, found, met in claims({name: results[name]}, target.runtime):
             say(f"{name}: {'yes' if met else 'NO':4}{asked:45}{found}")
         document = {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "target": TARGET.slug,
+            "target": target.slug,
             "machine": probe().to_json(),
-            "versions": get_runtime(TARGET.runtime).versions(),
+            "versions": get_runtime(target.runtime).versions(),
             "protocol": PROTOCOLS["table"].to_json(),
             "networks": results,
         }
         arguments.results.mkdir(parents=True, exist_ok=True)
-        (arguments.results / "prediction.json").write_text(json.dumps(document, indent=1) + "\n")
-        draw(results, arguments.results / "prediction.png")
-    for network, asked, found, met in claims(results):
+        (arguments.results / f"{stem}.json").write_text(json.dumps(document, indent=1) + "\n")
+        draw(results, arguments.results / f"{stem}.png")
+    for network, asked, found, met in claims(results, target.runtime):
         print(f"{'yes' if met else 'NO':4} {network:12} {asked:45} {found}")
     for network, found in results.items():
         for key, figures in found["predictors"].items():

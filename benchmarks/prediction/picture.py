@@ -30,6 +30,8 @@ def draw(results: Mapping[str, Mapping[str, Any]], path: Path) -> None:
         above.fill_between(span, 0.9 * span, 1.1 * span, color="#e4ecf2", lw=0, label="within 10 %")
         above.fill_between(span, 0.95 * span, 1.05 * span, color="#c9dbe7", lw=0, label="within 5 %")
         for key, colour in COLOURS.items():
+            if key not in rows[0]:
+                continue
             predicted = np.array([row[key] for row in rows])
             size, order = (16, 3) if key == "table" else (9, 2)
             above.scatter(measured, predicted, s=size, color=colour, label=LABELS[key], zorder=order, lw=0)

@@ -14,7 +14,7 @@ import torch
 import search
 from hwprofiles import Runtime, Target, TimingProtocol, compare_files, median_interval, variance_inflation
 from latency_tables import Predictor
-from search.deploy import draw
+from search.deploy import draw, write_pt2
 from search.engine.bench import Bench
 from search.graph import Candidate, full
 from search.graph.keys import units
@@ -46,15 +46,23 @@ def choose(bench: Bench, predictor: Predictor, known: set[str], rng: np.random.G
     return [drawn[i] for i in chosen]
 
 
+def path_of(bench: Bench, candidate: Candidate, folder: Path) -> Path:
+    """Return where the file of a candidate's network lies."""
+    return folder / f"{candidate.digest}.{'onnx' if bench.runtime.artefact_kind == 'onnx' else 'pt2'}"
+
+
 def export(bench: Bench, candidates: Sequence[Candidate], folder: Path) -> None:
     """Cut and export each candidate for real, and the unpruned network; files that are there stay."""
     blueprint = bench.blueprint
     for candidate in (full(blueprint), *candidates):
-        path = folder / f"{candidate.digest}.onnx"
+        path = path_of(bench, candidate, folder)
         if not path.exists():
-            selection = search.select(blueprint, candidate, importance="magnitude")
+            subnet = search.cut(blueprint, search.select(blueprint, candidate, importance="magnitude"))
             part = path.with_suffix(".part")
-            search.export(search.cut(blueprint, selection), part)
+            if path.suffix == ".onnx":
+                search.export(subnet, part)
+            else:
+                write_pt2(subnet, part, subnet.example(bench.target.batch))
             part.replace(path)
 
 
@@ -90,7 +98,7 @@ def time_all(
     if journal.exists():
         done = {row["digest"]: row for row in map(json.loads, journal.read_text().splitlines())}
     order = np.random.default_rng(time).permutation(len(candidates))
-    base = folder / f"{full(bench.blueprint).digest}.onnx"
+    base = path_of(bench, full(bench.blueprint), folder)
     for index in map(int, order):
         candidate = candidates[index]
         if candidate.digest in done:
