@@ -113,7 +113,8 @@ def test_a_time_limit_that_is_too_small_says_what_is_uncovered_and_gets_on(
     lathe: Lathe, profiled: tuple[Path, dict[str, Any]]
 ) -> None:
     _, whole = profiled
-    limit = f"{whole['seconds'] * 0.7:.6f} s"
+    # As long as all of it took: a twentieth is kept for the fit, which takes no time on the null runtime's clock.
+    limit = f"{whole['seconds']:.6f} s"
     small = object_of(profile(lathe, "--json", "--out", "q", "--time-limit", limit))
     untimed, cells = small["networks"]["untimed"], small["uncovered"]["cells"]
     assert untimed > 0
