@@ -15,8 +15,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 import numpy as np
 
@@ -96,20 +95,13 @@ class IsolatedProfiler:
             child.wait()
         child.stdout.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None:
-            # What the parent can import, the child must be able to import, too.
+            # What the parent can import, the child must be able to import, too, and nothing else (-P): a file of the
+            # user's that is called like a library must not take its place.
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
             self._child = subprocess.Popen(
-                [sys.executable, "-c", "from hwprofiles.isolation import serve; serve()"],
+                [sys.executable, "-P", "-c", "from hwprofiles.isolation import serve; serve()"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=environment,

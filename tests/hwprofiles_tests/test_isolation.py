@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ class Moody(NullRuntime):
 
 @pytest.fixture
 def profiler() -> Iterator[IsolatedProfiler]:
-    with IsolatedProfiler(Moody()) as made:
+    with closing(IsolatedProfiler(Moody())) as made:
         yield made
 
 
@@ -61,7 +62,7 @@ def test_a_crash_is_an_error_of_its_file_and_the_next_one_is_profiled(
 
 
 def test_a_hang_is_an_error_of_its_file() -> None:
-    with IsolatedProfiler(Moody(), limit_s=3.0) as profiler:
+    with closing(IsolatedProfiler(Moody(), limit_s=3.0)) as profiler:
         with pytest.raises(ArtefactError, match="still at it after 3 s"):
             profiler.profile(b"hang", TARGET, 1, SEED)
         assert profiler.profile(conv_file(), TARGET, 1, SEED)
@@ -90,3 +91,12 @@ def test_the_child_ends_with_the_profiler(profiler: IsolatedProfiler) -> None:
     with suppress(ProcessLookupError):
         os.kill(child.pid, 0)
         pytest.fail("The child is still there.")
+
+
+def test_a_file_beside_the_user_does_not_take_a_librarys_place(
+    profiler: IsolatedProfiler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "onnx.py").write_text("raise SystemExit('not the library')")
+    monkeypatch.setattr("sys.path", [path or os.getcwd() for path in sys.path])
+    monkeypatch.chdir(tmp_path)
+    assert profiler.profile(conv_file(), TARGET, 1, SEED)
