@@ -193,6 +193,21 @@ def check_feeds(specs: Sequence[InputSpec], feeds: Arrays) -> None:
             )
 
 
+def check_open(is_open: bool) -> None:
+    """Check that a session was not closed.
+
+    Raises:
+        RuntimeError: It was.
+    """
+    if not is_open:
+        raise RuntimeError("A session must be open to be used, but this one was closed.")
+
+
+def onednn_block(profile: HardwareProfile) -> int:
+    """Return the channel block of oneDNN's layouts: 16 with AVX-512, else 8; 16 where the flags are unknown."""
+    return 16 if profile.cpu_flags is None or "avx512f" in profile.cpu_flags else 8
+
+
 def check_profile_runs(runs: int) -> None:
     """Check the number of runs to profile.
 

@@ -27,6 +27,7 @@ from ._base import (
     Session,
     bound_shape,
     check_feeds,
+    check_open,
     check_profile_runs,
 )
 from .law import DEFAULT_LAW, StaircaseLaw, fed_inputs, fixed_shape, read_model
@@ -178,8 +179,7 @@ class _NullSession(Session):
             self._computed = None
 
     def _check_open(self) -> None:
-        if self._closed:
-            raise RuntimeError("A session must be open to be used, but this one was closed.")
+        check_open(not self._closed)
 
 
 def _input_spec(value: object, batch: int) -> InputSpec:

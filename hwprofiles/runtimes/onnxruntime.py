@@ -21,6 +21,7 @@ from ._base import (
     Session,
     bound_shape,
     check_feeds,
+    check_open,
     check_profile_runs,
     random_inputs,
 )
@@ -137,8 +138,7 @@ class _OnnxSession(Session):
         self._session = self._bound = None
 
     def _open(self) -> Any:
-        if self._session is None:
-            raise RuntimeError("A session must be open to be used, but this one was closed.")
+        check_open(self._session is not None)
         return self._session
 
 

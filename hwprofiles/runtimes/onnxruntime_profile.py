@@ -8,10 +8,9 @@ then named by the first of these that is a value of the file: its output, its ow
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._base import Arrays, NodeTime
+from .onnx_names import renamed, value_in
 from .onnxruntime import session_options, start_session
 
 # First runs allocate and pack; they are in the library's profile, too.
@@ -26,9 +26,6 @@ _WARMUP_RUNS = 3
 
 _SUFFIX = "_kernel_time"
 _BLOCKED_SUFFIX = "_nchwc"
-
-# Between a value's name and what a fusion adds to it.
-_DECORATION = re.compile(r"[/_. ]")
 
 
 class _Node(NamedTuple):
@@ -50,7 +47,7 @@ def profile_nodes(artefact: bytes | Path, inputs: Arrays, threads: int, runs: in
     Raises:
         ArtefactError: The library cannot load the file.
     """
-    model, values = _renamed(artefact)
+    model, values = renamed(artefact)
     with tempfile.TemporaryDirectory() as folder:
         events, optimised = _record(model, inputs, threads, runs, Path(folder))
     times = _times_of_runs(events)[_WARMUP_RUNS:]
@@ -60,18 +57,6 @@ def profile_nodes(artefact: bytes | Path, inputs: Arrays, threads: int, runs: in
     return tuple(
         NodeTime(name, operator, float(mean)) for name, (_, operator), mean in zip(named, nodes, seconds, strict=True)
     )
-
-
-def _renamed(artefact: bytes | Path) -> tuple[bytes, frozenset[str]]:
-    """Return the file with every node named after its first output, and all names of values."""
-    import onnx
-
-    model = onnx.load(artefact) if isinstance(artefact, Path) else onnx.load_from_string(artefact)
-    values = {value.name for value in model.graph.input}
-    for node in model.graph.node:
-        node.name = next((output for output in node.output if output), node.name)
-        values.update(output for output in node.output if output)
-    return model.SerializeToString(), frozenset(values)
 
 
 def _record(
@@ -106,7 +91,7 @@ def _times_of_runs(events: Sequence[dict[str, Any]]) -> list[list[tuple[str, str
     return runs
 
 
-def _named(nodes: list[tuple[str, str]], optimised: list[_Node], values: frozenset[str]) -> list[str]:
+def _named(nodes: list[tuple[str, str]], optimised: list[_Node], values: Collection[str]) -> list[str]:
     in_order = [(node.name, node.operator) for node in optimised] == nodes
     counts = Counter(node.name for node in optimised)
     by_name = {node.name: node for node in optimised if counts[node.name] == 1}
@@ -114,16 +99,12 @@ def _named(nodes: list[tuple[str, str]], optimised: list[_Node], values: frozens
     return [_value_of(name, node, values) for (name, _), node in zip(nodes, found, strict=True)]
 
 
-def _value_of(name: str, node: _Node | None, values: frozenset[str]) -> str:
+def _value_of(name: str, node: _Node | None, values: Collection[str]) -> str:
     for output in node.outputs if node else ():
         if output in values:
             return output
-    own = name.removeprefix("fused ").removesuffix(_BLOCKED_SUFFIX)
-    if own in values:
+    own = value_in(name.removeprefix("fused ").removesuffix(_BLOCKED_SUFFIX), values)
+    if own is not None:
         return own
-    starts = [own[: match.start()] for match in _DECORATION.finditer(own)]
-    known = [start for start in starts if start in values]
-    if known:
-        return max(known, key=len)
     # A reordering of a value's layout belongs to that value.
     return next((value for value in node.inputs if value in values), name) if node else name

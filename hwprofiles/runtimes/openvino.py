@@ -22,7 +22,9 @@ from ._base import (
     Session,
     bound_shape,
     check_feeds,
+    check_open,
     check_profile_runs,
+    onednn_block,
     random_inputs,
 )
 
@@ -67,8 +69,8 @@ class OpenVino(Runtime):
         return {"openvino": str(library().get_version())}
 
     def width_quantum(self, profile: HardwareProfile) -> int:
-        """Return the channel block of the library's blocked layouts: 16 with AVX-512, else 8; 16 where unknown."""
-        return 16 if profile.cpu_flags is None or "avx512f" in profile.cpu_flags else 8
+        """Return the channel block of oneDNN, which the library computes with; see `onednn_block`."""
+        return onednn_block(profile)
 
     def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
         """Read and compile a file, bind random inputs and run it once.
@@ -121,8 +123,7 @@ class _OpenVinoSession(Session):
         self._compiled = self._request = None
 
     def _open(self) -> None:
-        if self._request is None:
-            raise RuntimeError("A session must be open to be used, but this one was closed.")
+        check_open(self._request is not None)
 
 
 def library() -> Any:

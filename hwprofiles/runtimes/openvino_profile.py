@@ -11,11 +11,13 @@ to whole microseconds: they tell shares of a run, after enough runs of a compila
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..target import Target
 from ._base import Arrays, NodeTime
+from .onnx_names import renamed, value_in
 from .openvino import bound, compile_model, infer, read
 
 # So many runs at least, so that the first one is no more than some per cent of the mean.
@@ -40,7 +42,9 @@ def profile_nodes(artefact: bytes | Path, inputs: Arrays, target: Target, runs: 
     Raises:
         ArtefactError: The library cannot run the file.
     """
-    file, order = renamed(artefact)
+    file, values = renamed(artefact)
+    # An input is made by no node.
+    order = {value: place for value, place in values.items() if place >= 0}
     model, specs = read(file, target.batch)
     compiled = compile_model(model, target, PERF_COUNT=True)
     request = bound(compiled, specs, inputs)
@@ -55,18 +59,7 @@ def profile_nodes(artefact: bytes | Path, inputs: Arrays, target: Target, runs: 
     return attributed([_node(op) for op in compiled.get_runtime_model().get_ordered_ops()], seconds, order)
 
 
-def renamed(artefact: bytes | Path) -> tuple[bytes, dict[str, int]]:
-    """Return the file with every node named after its first output, and value -> place in the file."""
-    import onnx
-
-    model = onnx.load(artefact) if isinstance(artefact, Path) else onnx.load_from_string(artefact)
-    order: dict[str, int] = {}
-    for place, node in enumerate(model.graph.node):
-        node.name = next((output for output in node.output if output), node.name)
-        order.update({output: place for output in node.output if output})
-    return model.SerializeToString(), order
-
-
+@dataclass(frozen=True, slots=True)
 class Op:
     """A node of the library's graph.
 
@@ -77,10 +70,10 @@ class Op:
         reads: Names of the nodes that it reads.
     """
 
-    __slots__ = ("kind", "name", "origins", "reads")
-
-    def __init__(self, name: str, kind: str, origins: Sequence[str], reads: Sequence[str]) -> None:
-        self.name, self.kind, self.origins, self.reads = name, kind, tuple(origins), tuple(reads)
+    name: str
+    kind: str
+    origins: Sequence[str]
+    reads: Sequence[str]
 
 
 def attributed(ops: Sequence[Op], seconds: Mapping[str, float], order: Mapping[str, int]) -> tuple[NodeTime, ...]:
@@ -94,7 +87,7 @@ def attributed(ops: Sequence[Op], seconds: Mapping[str, float], order: Mapping[s
     named: dict[str, str] = {}
     readers: dict[str, str] = {}
     for op in ops:
-        own = [value for origin in op.origins if (value := _value(origin, order)) is not None]
+        own = [value for origin in op.origins if (value := value_in(origin, order)) is not None]
         before = [named[name] for name in op.reads if name in named]
         if own or before:
             named[op.name] = max(own or before, key=order.__getitem__)
@@ -109,14 +102,6 @@ def attributed(ops: Sequence[Op], seconds: Mapping[str, float], order: Mapping[s
         for op in ops
         if op.kind not in _SILENT and op.name in seconds
     )
-
-
-def _value(origin: str, order: Mapping[str, int]) -> str | None:
-    """Return the value that a name of the library's stands for: itself, or without what the library added."""
-    if origin in order:
-        return origin
-    starts = [origin[:place] for place, letter in enumerate(origin) if letter in "/_."]
-    return max((start for start in starts if start in order), key=len, default=None)
 
 
 def _node(op: Any) -> Op:

@@ -32,7 +32,9 @@ from ._base import (
     Session,
     bound_shape,
     check_feeds,
+    check_open,
     check_profile_runs,
+    onednn_block,
     random_inputs,
 )
 
@@ -92,8 +94,8 @@ class TorchEager(Runtime):
         return {"torch": str(_library().__version__)}
 
     def width_quantum(self, profile: HardwareProfile) -> int:
-        """Return the channel block of oneDNN's convolutions: 16 with AVX-512, else 8; 16 where unknown."""
-        return 16 if profile.cpu_flags is None or "avx512f" in profile.cpu_flags else 8
+        """Return the channel block of oneDNN, which the library computes with; see `onednn_block`."""
+        return onednn_block(profile)
 
     def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
         """Load a program, draw inputs and run it once.
@@ -183,8 +185,7 @@ class _TorchSession(Session):
         return [t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in tensors]
 
     def _check_open(self) -> None:
-        if self._closed:
-            raise RuntimeError("A session must be open to be used, but this one was closed.")
+        check_open(not self._closed)
 
 
 def load_program(content: bytes) -> Program:
