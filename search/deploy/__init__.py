@@ -4,10 +4,8 @@ from .covering import covering, draw, job, smallest, structure_digest, unseen
 from .export import check_export, export, to_onnx
 from .exported import exported
 from .program import PT2_FILE, write_pt2
-from .programs import ProgramSlicer
 from .proving import MEANINGS, prove, require
-from .slicer import SLICERS, Slicer
-from .slicing import OnnxSlicer
+from .slicing import SLICERS, OnnxSlicer, ProgramSlicer, Slicer
 from .sweeping import SweepClass, stairs_of_dims, sweep_classes, sweeps
 from .verify import BASELINE, SENTENCES, SUBNET, Verdict, Verification, check_deliverable, verify
 

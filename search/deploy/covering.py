@@ -13,7 +13,7 @@ from latency_tables import Job
 from ..graph import Blueprint, Candidate, assemble, full
 from ..graph.keys import unit_specs, units
 from ..space import WidthKnob, thinned
-from .slicer import Slicer
+from .slicing import Slicer
 
 REMOVALS = (0.0, 0.1, 0.3)
 """Probabilities with which the blocks of a random subnet are missing, one drawn for each subnet: most cells need the

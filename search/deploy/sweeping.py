@@ -20,7 +20,7 @@ from latency_tables import Stairs, Sweep
 from ..graph import Axis, Blueprint, Candidate, Dim, full
 from ..graph.keys import UnitSpec, unit_specs
 from ..space import offered
-from .slicer import Slicer
+from .slicing import Slicer
 
 _SIZES = re.compile(r"(in|out|at)\d|\+")
 """How the words of a family begin that are sizes, or say what follows the operator."""

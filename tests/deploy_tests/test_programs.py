@@ -91,6 +91,6 @@ def test_each_kind_of_file_has_a_slicer() -> None:
 
 
 def test_a_network_whose_calls_are_changed_by_the_exporter_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.deploy.programs._calls", lambda graph: [(str(id(graph)), id(graph))])
+    monkeypatch.setattr("search.deploy.slicing.programs._calls", lambda graph: [(str(id(graph)), id(graph))])
     with pytest.raises(ExportError, match="changed the calls"):
         ProgramSlicer(blueprint_of("tower"), 1)

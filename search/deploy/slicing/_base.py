@@ -1,15 +1,10 @@
-"""What makes the files of candidates for timing, for each kind of file that runtimes take."""
+"""The contract of what makes the files of candidates for timing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
-from ..graph import Blueprint, Candidate
-from .programs import ProgramSlicer
-from .slicing import OnnxSlicer
-
-Kind = Literal["onnx", "exported_program"]
+from ...graph import Candidate
 
 
 class Slicer(Protocol):
@@ -33,10 +28,3 @@ class Slicer(Protocol):
 
     def nodes(self, candidate: Candidate) -> dict[str, tuple[str, ...]]:
         """Return unit node name -> names, in a candidate's file, of what belongs to it."""
-
-
-SLICERS: dict[Kind, Callable[[Blueprint, int], Slicer]] = {
-    "onnx": OnnxSlicer,
-    "exported_program": ProgramSlicer,
-}
-"""Kind of file -> what makes it, from a blueprint and a batch."""

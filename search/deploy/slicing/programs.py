@@ -12,11 +12,11 @@ from torch import fx
 
 from hwprofiles import VALUES_FILE
 
-from ..errors import ExportError
-from ..graph import Blueprint, Candidate, full
-from ..graph.keys import unit_nodes
-from .program import flattened, program_of, quiet
-from .slicing.reference import Weights
+from ...errors import ExportError
+from ...graph import Blueprint, Candidate, full
+from ...graph.keys import unit_nodes
+from ..program import flattened, program_of, quiet
+from .reference import Weights
 
 
 class ProgramSlicer:

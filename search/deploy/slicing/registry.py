@@ -1,0 +1,17 @@
+"""The table of what makes the files of candidates, for each kind of file that runtimes take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from ...graph import Blueprint
+from ._base import Slicer
+from .programs import ProgramSlicer
+from .slicer import OnnxSlicer
+
+SLICERS: dict[Literal["onnx", "exported_program"], Callable[[Blueprint, int], Slicer]] = {
+    "onnx": OnnxSlicer,
+    "exported_program": ProgramSlicer,
+}
+"""Kind of file -> what makes it, from a blueprint and a batch."""
