@@ -30,7 +30,7 @@ MOST_ERROR = 0.007
 
 # Comparisons whose windows are pooled, at most: of the first timing, which is the truth, and of the second one, which
 # says how well timings repeat.
-MOST_COMPARISONS = (6, 1)
+MOST_COMPARISONS = (12, 2)
 
 
 def choose(bench: Bench, predictor: Predictor, known: set[str], rng: np.random.Generator) -> list[Candidate]:
