@@ -19,6 +19,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from .children import child_environment
 from .errors import ArtefactError, RuntimeUnavailableError
 from .runtimes._base import NodeTime, Runtime
 from .target import Target
@@ -35,15 +36,15 @@ class IsolatedProfiler:
     Files reach the timing process only after they were loaded and run here.
     """
 
-    def __init__(self, runtime: Runtime, limit_s: float = LIMIT_S) -> None:
+    def __init__(self, runtime: Runtime, limit_s: float | None = None) -> None:
         """Make a profiler of a runtime whose class can be imported and made without arguments.
 
         Args:
             runtime: The child makes one of its class.
-            limit_s: Longest time for one file.
+            limit_s: Longest time for one file; `LIMIT_S`, and what the runtime may take to compile, where left out.
         """
         self._class = pickle.dumps(type(runtime))
-        self._limit_s = limit_s
+        self._limit_s = LIMIT_S + runtime.compile_limit_s if limit_s is None else limit_s
         self._child: subprocess.Popen[bytes] | None = None
 
     def profile(
@@ -97,14 +98,11 @@ class IsolatedProfiler:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None:
-            # What the parent can import, the child must be able to import, too, and nothing else (-P): a file of the
-            # user's that is called like a library must not take its place.
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-c", "from hwprofiles.isolation import serve; serve()"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=environment,
+                env=child_environment(),
             )
         return self._child
 

@@ -86,7 +86,7 @@ class HardwareProfile:
         """CPU model, flags that matter and core count: readable words and a short hash of them.
 
         Neither host name nor clock rate enters, and no GPU: a driver that does not answer must not make the CPU's
-        timings foreign. Targets on a GPU use `gpu_fingerprint`.
+        timings foreign. Targets on a GPU use `gpu_fingerprint`; see `fingerprint_for`.
         """
         flags = self.cpu_flags or ()
         widest = next((word for flag, word in _WIDEST if flag in flags), "")
@@ -100,6 +100,10 @@ class HardwareProfile:
             return None
         memory = "" if self.gpu_memory_bytes is None else f"{round(self.gpu_memory_bytes / 2**30)}gib"
         return _fingerprint([self.gpu, memory], [self.gpu, self.gpu_memory_bytes])
+
+    def fingerprint_for(self, device: str) -> str:
+        """Return the fingerprint that timings on a device belong to; the CPU's where a GPU's name is unknown."""
+        return self.fingerprint if device == "cpu" else self.gpu_fingerprint or self.fingerprint
 
     def to_json(self) -> dict[str, Any]:
         """Return the profile as the JSON object that files hold."""

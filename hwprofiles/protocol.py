@@ -105,9 +105,9 @@ class TimingProtocol:
 
 
 # Name -> protocol.
-# "table": a relative standard error of the ratio of some 1.5 % (with 8 windows, the interval's half-width is about three
-# of them). Sharper timings cost more than they bring: in the same four minutes, twice as many networks at 1.5 % each
-# say more about the cells than half as many at 1 %.
+# "table": a relative standard error of the ratio of some 1.5 %: with 8 windows, the interval's half-width is about three
+# of them. Sharper timings cost more than they bring: in the same four minutes, twice as many networks at 1.5 % each say
+# more about the cells than half as many at 1 %. On a noisy machine more windows are taken, and none thrown away.
 # "difference": whether two files differ (`Measurement.difference`). A turn is a single run where that is long enough:
 # the median over turns then sheds most disturbed runs. There is no lead: networks that differ by per cents follow each
 # other equally cold. Its half-width is at 95 %; the interval that decides is at 99 %, a third wider, and has to fit
@@ -119,10 +119,10 @@ PROTOCOLS: dict[str, TimingProtocol] = {
         turns_per_window=1,
         max_windows=60,
         relative_half_width=0.04,
-        time_limit_s=5.0,
+        time_limit_s=8.0,
         warmup_s=0.01,
         reload=True,
-        windows_per_load=2,
+        windows_per_load=4,
     ),
     "difference": TimingProtocol(
         lead_runs=0,

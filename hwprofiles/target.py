@@ -12,6 +12,7 @@ PRECISION_NAMES = ("fp32", "tf32", "fp16", "bf16", "int8")
 # Runtime -> options of it that change speed and so belong to the slug.
 RUNTIME_OPTIONS: dict[str, frozenset[str]] = {
     **{name: frozenset() for name in RUNTIME_NAMES},
+    "onnxruntime": frozenset({"provider"}),
     "torch": frozenset({"layout"}),
 }
 

@@ -12,8 +12,9 @@ from .errors import (
     TableError,
     UnknownUnitError,
 )
+from .even import EvenStairs
 from .export import EXPORTS, marked_frame, write_frame
-from .kernels import KernelPredictor, held_out_hit_rate, hit_rate
+from .kernels import KernelPredictor, Neighbours, held_out_hit_rate, hit_rate
 from .keys import Unit, UnitKey
 from .merge import Merged, merge
 from .predict import Estimate, Predictor
@@ -33,6 +34,7 @@ __all__ = [
     "CorruptTableError",
     "EXPORTS",
     "Estimate",
+    "EvenStairs",
     "ForeignTableError",
     "Header",
     "HeldOut",
@@ -42,6 +44,7 @@ __all__ = [
     "LockedTableError",
     "MOST_LEVELS",
     "Merged",
+    "Neighbours",
     "NetworkDifference",
     "NetworkRow",
     "Origin",

@@ -32,11 +32,8 @@ from .record import BASELINE, SUBNET, Origin, Record, UnitNodes
 from .store import Store, Writer
 from .table import LatencyTable
 
-PROFILE_RUNS = 10
-"""Runs of the profile that gives the shares; they are averaged by the runtime's session."""
-
-ATTEMPTS = 2
-"""Comparisons that are made of the same jobs where the first called most of its ratios unstable; the last counts."""
+PROFILE_RUNS = 5
+"""Runs of the profile that gives the shares; they are averaged by the runtime's session, and cells by all networks."""
 
 TOGETHER = 4
 """Jobs in one comparison: more would leave each turn further from the baseline's."""
@@ -111,7 +108,7 @@ def build(
         ArtefactError: The runtime cannot run the baseline.
         ValueError: The journal's ratios are to another baseline, or two jobs of one key differ.
     """
-    machine = fingerprint if fingerprint is not None else probe().fingerprint
+    machine = fingerprint if fingerprint is not None else probe().fingerprint_for(target.device)
     apart = IsolatedProfiler(runtime) if runtime.native else None
     bench = _Bench(runtime, target, protocol, machine, runtime.versions(), rng, apart)
     with closing(bench), store.writing() as writer:
@@ -148,13 +145,7 @@ class _Bench:
 
     def measure(self, files: Mapping[str, bytes]) -> Measurement:
         order = job_rng(self.rng, " ".join(files), "order")
-        for _ in range(ATTEMPTS):
-            measured = compare_files(self.runtime, files, self.target, BASELINE, self.protocol, rng=order)
-            others = [name for name in files if name != BASELINE] or [BASELINE]
-            unsteady = [name for name in others if measured.judge_ratio(name)]
-            if 2 * len(unsteady) <= len(others):
-                break
-        return measured
+        return compare_files(self.runtime, files, self.target, BASELINE, self.protocol, rng=order)
 
     def record(self, job: Job, measurement: Measurement | None, nodes: Sequence[NodeTime], message: str) -> Record:
         date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,21 +1,22 @@
-"""Which kernels the runtime makes of a unit: predicted from its key, learnt from the runtime's own optimised graphs.
+"""Which kernels the runtime makes of a unit, learnt from the runtime's own optimised graphs.
 
 Runtimes fuse a layer with what follows it, and put reorders between layouts: what they do depends on the operators and
-on whether widths fit the layout's blocks. So a unit's kernels are those that the nearest unit with a profile became:
-the same key, else the same family with widths that are multiples of the same powers of two, else the same family.
+on whether widths fit the layout's blocks. It also depends on the company that a unit's values keep: a concatenation
+stays in blocks only where all of its parts fit them, so a neighbour's odd width costs this unit a reorder.
+
+A unit's kernels are those that the most similar profiled unit became: the same key in company that fits the same
+blocks; else the same family with widths and company that do; then, whatever the company, the same key, widths that fit
+the same blocks, the same family.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from .keys import UnitKey
 from .table import NetworkRow
-
-K = TypeVar("K")
 
 Kernels = tuple[str, ...]
 """The runtime's operators that one unit became, in order."""
@@ -34,42 +35,71 @@ def hit_rate(predicted: Iterable[str], actual: Iterable[str]) -> float:
     return (mine & theirs).total() / most if most else 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Which units' values meet.
+
+    Attributes:
+        arriving: Unit name -> units whose values it reads.
+        meeting: Unit name -> units whose values some later call reads together with its own, itself among them.
+    """
+
+    arriving: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    meeting: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def company(self, name: str, units: Mapping[str, UnitKey]) -> tuple[int, int]:
+        """Return the least alignment of what arrives at a unit and of what its values meet; 0 where none is known."""
+        return _least(self.arriving.get(name, ()), units), _least(self.meeting.get(name, ()), units)
+
+
+ALONE = Neighbours()
+"""Where nothing is known of a network's graph."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class KernelPredictor:
     """Predict kernels of units; made by `KernelPredictor.fit`.
 
     Attributes:
-        by_key: Key -> its commonest kernels.
-        by_alignment: Family and alignment of both widths -> likewise.
-        by_family: Family -> likewise.
+        seen: What tells units apart, from the closest description to the family alone -> the commonest kernels.
+        neighbours: Of the network's units.
     """
 
-    by_key: Mapping[UnitKey, Kernels]
-    by_alignment: Mapping[tuple[str, int, int], Kernels]
-    by_family: Mapping[str, Kernels]
+    seen: Mapping[Hashable, Kernels]
+    neighbours: Neighbours = ALONE
 
     @classmethod
-    def fit(cls, rows: Sequence[NetworkRow]) -> KernelPredictor:
+    def fit(cls, rows: Sequence[NetworkRow], neighbours: Neighbours = ALONE) -> KernelPredictor:
         """Learn from networks that have a profile; a unit without a node there has no kernels: it was fused away."""
-        seen = [(u.key, u.operators) for row in rows if row.hit_rate > 0 for u in row.units]
-        return cls(
-            _commonest((key, made) for key, made in seen),
-            _commonest((_alignment(key), made) for key, made in seen),
-            _commonest((key.family, made) for key, made in seen),
-        )
+        counts: dict[Hashable, Counter[Kernels]] = defaultdict(Counter)
+        for row in rows:
+            units = {unit.name: unit.key for unit in row.units}
+            for unit in row.units if row.hit_rate > 0 else ():
+                for description in _descriptions(unit.name, units, neighbours):
+                    counts[description][unit.operators] += 1
+        # Ties go to the shortest, then the first by name, so that the order of networks does not matter.
+        commonest = {
+            description: min(own, key=lambda made: (-own[made], len(made), made)) for description, own in counts.items()
+        }
+        return cls(commonest, neighbours)
 
-    def unit(self, key: UnitKey) -> Kernels | None:
-        """Return the kernels of one unit; None for a family that was never seen."""
-        for found in (self.by_key.get(key), self.by_alignment.get(_alignment(key)), self.by_family.get(key.family)):
-            if found is not None:
-                return found
+    def unit(self, name: str, units: Mapping[str, UnitKey]) -> Kernels | None:
+        """Return the kernels of one unit of a network; None for a family that was never seen.
+
+        Args:
+            name: Unit name.
+            units: Unit name -> key, of the whole network.
+        """
+        for description in _descriptions(name, units, self.neighbours):
+            if description in self.seen:
+                return self.seen[description]
         return None
 
-    def network(self, keys: Iterable[UnitKey]) -> list[str] | None:
+    def network(self, units: Mapping[str, UnitKey]) -> list[str] | None:
         """Return the operators of a network's kernels; None where a family was never seen."""
         kernels: list[str] = []
-        for key in keys:
-            made = self.unit(key)
+        for name in units:
+            made = self.unit(name, units)
             if made is None:
                 return None
             kernels += made
@@ -87,18 +117,20 @@ class KernelPredictor:
         """Return how many kernels are both predicted and made, and how many are either."""
         hits = most = 0
         for row in rows:
+            units = {unit.name: unit.key for unit in row.units}
             for unit in row.units if row.hit_rate > 0 else ():
-                mine, theirs = Counter(self.unit(unit.key) or ()), Counter(unit.operators)
+                mine, theirs = Counter(self.unit(unit.name, units) or ()), Counter(unit.operators)
                 hits += (mine & theirs).total()
                 most += (mine | theirs).total()
         return hits, most
 
 
-def held_out_hit_rate(rows: Sequence[NetworkRow], folds: int = 5) -> float | None:
+def held_out_hit_rate(rows: Sequence[NetworkRow], neighbours: Neighbours = ALONE, *, folds: int = 5) -> float | None:
     """Return the share of kernels that is predicted for networks that were left out.
 
     Args:
         rows: Networks; those without a profile are left aside.
+        neighbours: Of their units.
         folds: In how many parts they are left out.
 
     Returns:
@@ -110,20 +142,29 @@ def held_out_hit_rate(rows: Sequence[NetworkRow], folds: int = 5) -> float | Non
         return None
     found = []
     for fold in range(n):
-        seen = [row for i, row in enumerate(ordered) if i % n != fold]
-        found.append(KernelPredictor.fit(seen)._hits(ordered[fold::n]))
+        known = [row for i, row in enumerate(ordered) if i % n != fold]
+        found.append(KernelPredictor.fit(known, neighbours)._hits(ordered[fold::n]))
     hits, most = (sum(each) for each in zip(*found, strict=True))
     return hits / most if most else None
 
 
-def _alignment(key: UnitKey) -> tuple[str, int, int]:
-    width_in, width_out = (min(width & -width, _LARGEST_POWER) for width in key.widths)
-    return key.family, width_in, width_out
+def _descriptions(name: str, units: Mapping[str, UnitKey], neighbours: Neighbours) -> Iterator[Hashable]:
+    """Yield what tells a unit apart, the closest description first."""
+    key, company = units[name], neighbours.company(name, units)
+    alignment = (key.family, *map(_power, key.widths))
+    # Without company known, the first two would only repeat the next two.
+    if any(company):
+        yield key, company
+        yield alignment, company
+    yield key
+    yield alignment
+    yield key.family
 
 
-def _commonest(seen: Iterable[tuple[K, Kernels]]) -> dict[K, Kernels]:
-    counts: dict[K, Counter[Kernels]] = defaultdict(Counter)
-    for name, made in seen:
-        counts[name][made] += 1
-    # Ties go to the shortest, then the first by name, so that the order of networks does not matter.
-    return {name: min(own, key=lambda made: (-own[made], len(made), made)) for name, own in counts.items()}
+def _power(width: int) -> int:
+    """Return the largest power of two that divides a width, up to `_LARGEST_POWER`."""
+    return min(width & -width, _LARGEST_POWER)
+
+
+def _least(names: Iterable[str], units: Mapping[str, UnitKey]) -> int:
+    return min((_power(units[name].widths[1]) for name in names if name in units), default=0)

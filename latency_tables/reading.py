@@ -41,7 +41,7 @@ def read_table(
     contents = Store(path).read()
     if contents.header is None:
         raise CorruptTableError(f"{path} ends before its header does: nothing is in it, so build the table anew.")
-    own = fingerprint if fingerprint is not None else probe().fingerprint
+    own = fingerprint if fingerprint is not None else probe().fingerprint_for(contents.header.target.device)
     check_machine(contents.header, own, allow_foreign)
     return assemble(contents, contents.header, own, versions, allow_foreign)
 

@@ -108,7 +108,7 @@ def sweep(
         LockedTableError: Another process is writing it.
         CorruptTableError: It cannot be read.
     """
-    machine = fingerprint if fingerprint is not None else probe().fingerprint
+    machine = fingerprint if fingerprint is not None else probe().fingerprint_for(target.device)
     versions, wanted = runtime.versions(), list(sweeps)
     with store.writing() as writer:
         header = claim(writer, target, machine, versions, allow_foreign=allow_foreign)

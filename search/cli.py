@@ -206,7 +206,8 @@ def targets(as_json: Json = False) -> int:
     if as_json:
         rows = [
             {
-                "runtime": status.name,
+                "target": status.target.slug,
+                "runtime": status.target.runtime,
                 "description": status.description,
                 "versions": status.state if isinstance(status.state, Mapping) else None,
                 "unavailable": status.state if isinstance(status.state, str) else None,
@@ -228,12 +229,12 @@ def targets(as_json: Json = False) -> int:
         facts.add_row(f"[dim]{name}[/]", escape(fact))
     console.print(facts, "", highlight=False)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("runtime")
+    table.add_column("target")
     table.add_column("versions, or why not")
     for status in statuses:
         here = isinstance(status.state, Mapping)
         state = ", ".join(f"{k} {v}" for k, v in status.state.items()) if here else status.state  # type: ignore[union-attr]
-        table.add_row(f"[{'green' if here else 'dim'}]{status.name}[/]", escape(str(state)))
+        table.add_row(f"[{'green' if here else 'dim'}]{status.target.slug}[/]", escape(str(state)))
         table.add_row("", f"[dim]{escape(status.description)}[/]")
     console.print(table, highlight=False)
     return 0

@@ -24,6 +24,7 @@ from search.engine import Silent
 from search.engine.bench import Bench
 from search.graph import Candidate
 from search.graph.keys import units
+from search.graph.neighbours import neighbours
 from search.profiling import measure
 
 from .figures import claims, errors
@@ -112,10 +113,13 @@ def run(name: str, target: Target, folder: Path, seed: int) -> dict[str, Any]:
     }
     if isolated is not None:
         predicted["isolated"] = isolated / reference
-    learnt = KernelPredictor.fit(table.rows)
+    learnt = KernelPredictor.fit(table.rows, neighbours(bench.blueprint))
     rates = [
-        hit_rate(learnt.network(own) or [], kernels(runtime, target, path_of(bench, candidate, folder)))
-        for own, candidate in zip(keys, chosen, strict=True)
+        hit_rate(
+            learnt.network(units(bench.blueprint, candidate)) or [],
+            kernels(runtime, target, path_of(bench, candidate, folder)),
+        )
+        for candidate in chosen
     ]
     origins = [estimate.origin for estimate in estimates]
     return {

@@ -3,20 +3,19 @@
 from ._base import VALUES_FILE, InputSpec, NodeTime, Runtime, Session
 from .law import DEFAULT_LAW, StaircaseLaw
 from .null import FakeClock, NullRuntime
-from .registry import NOT_BUILT, RUNTIMES, RuntimeStatus, available_targets, get_runtime, unavailable
+from .registry import RUNTIMES, TargetStatus, available_targets, get_runtime, unavailable
 
 __all__ = [
     "DEFAULT_LAW",
     "FakeClock",
     "InputSpec",
-    "NOT_BUILT",
     "NodeTime",
     "NullRuntime",
     "RUNTIMES",
     "Runtime",
-    "RuntimeStatus",
     "Session",
     "StaircaseLaw",
+    "TargetStatus",
     "VALUES_FILE",
     "available_targets",
     "get_runtime",

@@ -92,7 +92,7 @@ class Session(ABC):
     def profile(self, runs: int) -> tuple[NodeTime, ...]:
         """Return what each node of the runtime's own graph costs, in execution order.
 
-        Apart from timing: profiling slows a network down.
+        Apart from timing: profiling slows a network down. Nothing is returned where the runtime knows no nodes.
 
         Args:
             runs: Runs to average over, at least 1, after a warm-up that is not counted.
@@ -120,8 +120,15 @@ class Runtime(ABC):
     Attributes:
         name: One of `RUNTIME_NAMES`.
         artefact_kind: What `load` takes.
+        device: Of the plainest target that it serves.
         native: Whether a file may take down or hang the process that loads it: `IsolatedProfiler` then tries it first,
             which needs a class that can be imported and made without arguments.
+        compile_limit_s: Seconds that `load` may spend compiling a file which it has not compiled before; 0 where it
+            does not compile for long.
+        most_files: Files that a table is made of, at most, where each is a long compilation; None where as many as the
+            time allows. Where it is a number, widths are not swept: multiples of the width quantum are on offer.
+        profiles: Whether `Session.profile` tells nodes apart. Where it does not, it returns nothing, and tables fit
+            laws to the times of whole networks.
         clock: The steady clock in seconds that its sessions are timed with.
         sleep: Waits for seconds on that clock.
         conditions: Reads the counters of the machine that its sessions run on.
@@ -129,7 +136,11 @@ class Runtime(ABC):
 
     name: ClassVar[str]
     artefact_kind: ClassVar[Literal["onnx", "exported_program"]]
+    device: ClassVar[str] = "cpu"
     native: ClassVar[bool] = False
+    compile_limit_s: ClassVar[float] = 0.0
+    most_files: ClassVar[int | None] = None
+    profiles: ClassVar[bool] = True
     clock: Callable[[], float] = staticmethod(time.perf_counter)
     sleep: Callable[[float], None] = staticmethod(time.sleep)
     conditions: Callable[[], Counters] = staticmethod(read_counters)
@@ -147,8 +158,8 @@ class Runtime(ABC):
         """
 
     @abstractmethod
-    def width_quantum(self, profile: HardwareProfile) -> int:
-        """Return the step of channel widths below which this runtime gains nothing on such a machine."""
+    def width_quantum(self, profile: HardwareProfile, device: str = "cpu") -> int:
+        """Return the step of channel widths below which this runtime gains nothing on a device of such a machine."""
 
     @abstractmethod
     def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
@@ -193,6 +204,21 @@ def check_feeds(specs: Sequence[InputSpec], feeds: Arrays) -> None:
             )
 
 
+def check_finite(outputs: Arrays, precision: str) -> None:
+    """Check that what a network computed from ordinary inputs fits its precision.
+
+    Raises:
+        ArtefactError: A value is infinite or no number.
+    """
+    odd = [name for name, array in outputs.items() if not np.isfinite(array).all()]
+    if odd:
+        limit = " (numbers above 65,504 do not fit)" if precision == "fp16" else ""
+        raise ArtefactError(
+            f"A network must compute finite numbers in {precision}{limit}, but its output {odd[0]!r} has others: "
+            "choose bf16 or fp32 for the target."
+        )
+
+
 def check_open(is_open: bool) -> None:
     """Check that a session was not closed.
 
@@ -206,6 +232,10 @@ def check_open(is_open: bool) -> None:
 def onednn_block(profile: HardwareProfile) -> int:
     """Return the channel block of oneDNN's layouts: 16 with AVX-512, else 8; 16 where the flags are unknown."""
     return 16 if profile.cpu_flags is None or "avx512f" in profile.cpu_flags else 8
+
+
+GPU_QUANTUM = 8
+"""Channels that tensor cores take together, in half precision; a multiple of what they take in any other."""
 
 
 def check_profile_runs(runs: int) -> None:

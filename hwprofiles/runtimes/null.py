@@ -108,7 +108,7 @@ class NullRuntime(Runtime):
         """Return a version that changes with the law, as a real runtime's speed does with its version."""
         return {"null": hashlib.sha256(repr(self.law).encode()).hexdigest()[:8]}
 
-    def width_quantum(self, profile: HardwareProfile) -> int:
+    def width_quantum(self, profile: HardwareProfile, device: str = "cpu") -> int:
         """Return the step of the law."""
         return self.law.quantum
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime: on the CPU, or with its CUDA or TensorRT provider where that is installed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ArtefactError
+from ..errors import ArtefactError, RuntimeUnavailableError
 from ..profile import HardwareProfile
 from ..target import Target
 from ._base import (
+    GPU_QUANTUM,
     Arrays,
     InputSpec,
     NodeTime,
@@ -25,8 +26,7 @@ from ._base import (
     check_profile_runs,
     random_inputs,
 )
-
-_PROVIDERS = ["CPUExecutionProvider"]
+from .onnxruntime_providers import provider_of, settings, unsuitable
 
 # Errors only; the library's own number.
 _LOG_SEVERITY = 3
@@ -54,7 +54,10 @@ _OPERATOR = re.compile(
 
 
 class OnnxRuntime(Runtime):
-    """Runs ONNX files with the CPU provider, in sequence, with all graph optimisations, denormals flushed."""
+    """Runs ONNX files with one provider, in sequence, with all graph optimisations, denormals flushed.
+
+    On a GPU, inputs and outputs lie there, and a run ends when the GPU has: what is timed is what a caller waits for.
+    """
 
     name: ClassVar[str] = "onnxruntime"
     artefact_kind: ClassVar[Literal["onnx", "exported_program"]] = "onnx"
@@ -64,14 +67,19 @@ class OnnxRuntime(Runtime):
         """Return one sentence that says why the target cannot be used here, or None where it can."""
         if target.runtime != self.name:
             return f"ONNX Runtime serves targets of the runtime onnxruntime only, but got {target.slug}."
-        if target.device != "cpu":
-            return f"ONNX Runtime is built into this version for the device cpu only, but got {target.device!r}."
-        if target.precision != "fp32":
-            return f"ONNX Runtime is built into this version for fp32 only, but got {target.precision!r}."
+        reason = unsuitable(target)
+        if reason is not None:
+            return reason
         try:
-            _library()
+            installed = _library().get_available_providers()
         except ImportError as error:
             return f"The package onnxruntime must import, but: {error}."
+        provider = provider_of(target)
+        if provider.name not in installed:
+            return (
+                f"ONNX Runtime's {provider.title} provider must be installed, but this build has only "
+                f"{', '.join(installed)}: install the package onnxruntime-gpu in place of onnxruntime."
+            )
         return None
 
     def versions(self) -> dict[str, str]:
@@ -79,12 +87,14 @@ class OnnxRuntime(Runtime):
         self.require(Target(runtime=self.name))
         return {"onnxruntime": str(_library().__version__)}
 
-    def width_quantum(self, profile: HardwareProfile) -> int:
+    def width_quantum(self, profile: HardwareProfile, device: str = "cpu") -> int:
         """Return the channel block of the library's NCHWc layout: channels are padded to it.
 
         16 with AVX-512, 8 with AVX2, else the 4 that a blocked layout needs at least. Where the flags are unknown,
         16: its steps are steps on each of these machines.
         """
+        if device != "cpu":
+            return GPU_QUANTUM
         if profile.cpu_flags is None or "avx512f" in profile.cpu_flags:
             return 16
         return 8 if "avx2" in profile.cpu_flags else 4
@@ -102,23 +112,23 @@ class OnnxRuntime(Runtime):
 
 class _OnnxSession(Session):
     def __init__(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> None:
-        self._artefact = artefact
-        self._threads = target.threads
-        self._session = _start(artefact, session_options(target.threads))
+        self._artefact, self._target = artefact, target
+        self._session = start_session(str(artefact) if isinstance(artefact, Path) else artefact, target)
         self._specs = tuple(_input_spec(value, target.batch) for value in self._session.get_inputs())
         self._output_names = [output.name for output in self._session.get_outputs()]
         self._inputs = random_inputs(self._specs, rng)
-        self._bound = _bind(self._session, self._inputs, self._output_names)
+        self._bound = _bind(self._session, self._inputs, self._output_names, target.device)
 
     @property
-    def threads(self) -> int:
-        return self._threads
+    def threads(self) -> int | None:
+        return self._target.threads if self._target.device == "cpu" else None
 
     @property
     def input_specs(self) -> tuple[InputSpec, ...]:
         return self._specs
 
     def run(self) -> None:
+        # On a GPU, the library waits for it at the end of a run.
         self._open().run_with_iobinding(self._bound)
 
     def outputs(self, feeds: Arrays) -> dict[str, NDArray[np.generic]]:
@@ -132,7 +142,10 @@ class _OnnxSession(Session):
 
         self._open()
         check_profile_runs(runs)
-        return profile_nodes(self._artefact, self._inputs, self._threads, runs)
+        if self._target.device != "cpu":
+            # The library's profile tells when kernels were launched on a GPU, not how long they took.
+            return ()
+        return profile_nodes(self._artefact, self._inputs, self._target, runs)
 
     def close(self) -> None:
         self._session = self._bound = None
@@ -142,55 +155,69 @@ class _OnnxSession(Session):
         return self._session
 
 
-def session_options(threads: int) -> Any:
-    """Return the library's options for a target of so many threads."""
+def session_options(target: Target) -> Any:
+    """Return the library's options for a target."""
     library = _library()
     options = library.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = target.threads
     options.inter_op_num_threads = 1
     options.execution_mode = library.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = library.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = _LOG_SEVERITY
     # Random weights meet denormals, which are many times slower on some machines.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
-    if threads == 1:
+    if target.threads == 1:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     else:
         # Threads of the contestant before must not spin into the next one's turn.
         options.add_session_config_entry("session.force_spinning_stop", "1")
+    if target.device != "cpu":
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     return options
 
 
-def start_session(model: bytes | str, options: Any) -> Any:
-    """Start a session of the library.
+def start_session(model: bytes | str, target: Target, options: Any = None) -> Any:
+    """Start a session of the library with the target's provider.
+
+    Args:
+        model: The file's content or path.
+        target: What it is for.
+        options: Of the library, in place of `session_options`.
 
     Raises:
         ArtefactError: It cannot load the file.
+        RuntimeUnavailableError: The provider did not start, and the library took another one.
     """
+    provider = provider_of(target)
+    wanted = provider.name if target.device == "cpu" else (provider.name, settings(target))
     # The library's exceptions have no common base below Exception.
     try:
-        return _library().InferenceSession(model, options, providers=_PROVIDERS)
+        session = _library().InferenceSession(model, options or session_options(target), providers=[wanted])
     except Exception as error:
         raise _artefact_error("load", error) from error
-
-
-def _start(artefact: bytes | Path, options: Any) -> Any:
-    return start_session(str(artefact) if isinstance(artefact, Path) else artefact, options)
+    session.disable_fallback()
+    found = session.get_providers()
+    if found[0] != provider.name:
+        raise RuntimeUnavailableError(
+            f"ONNX Runtime must compute with its {provider.title} provider, but that did not start and it took "
+            f"{found[0]}: look for a missing library of CUDA or TensorRT in what it printed."
+        )
+    return session
 
 
 def _library() -> Any:
     return importlib.import_module("onnxruntime")
 
 
-def _bind(session: Any, inputs: Arrays, output_names: list[str]) -> Any:
-    """Return a binding with inputs and outputs in place, so that timed runs neither copy nor allocate."""
+def _bind(session: Any, inputs: Arrays, output_names: list[str], device: str) -> Any:
+    """Return a binding with inputs and outputs in place on the device, so that timed runs neither copy nor allocate."""
     library = _library()
     bound = session.io_binding()
     try:
         for name, array in inputs.items():
-            bound.bind_ortvalue_input(name, library.OrtValue.ortvalue_from_numpy(array))
+            bound.bind_ortvalue_input(name, library.OrtValue.ortvalue_from_numpy(array, device, 0))
         for name in output_names:
-            bound.bind_output(name, "cpu")
+            bound.bind_output(name, device, 0)
         session.run_with_iobinding(bound)
         for name, value in zip(output_names, bound.get_outputs(), strict=True):
             bound.bind_ortvalue_output(name, value)

@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..target import Target
 from ._base import Arrays, NodeTime
 from .onnx_names import renamed, value_in
 from .onnxruntime import session_options, start_session
 
 # First runs allocate and pack; they are in the library's profile, too.
-_WARMUP_RUNS = 3
+_WARMUP_RUNS = 2
 
 _SUFFIX = "_kernel_time"
 _BLOCKED_SUFFIX = "_nchwc"
@@ -35,13 +36,13 @@ class _Node(NamedTuple):
     outputs: tuple[str, ...]
 
 
-def profile_nodes(artefact: bytes | Path, inputs: Arrays, threads: int, runs: int) -> tuple[NodeTime, ...]:
+def profile_nodes(artefact: bytes | Path, inputs: Arrays, target: Target, runs: int) -> tuple[NodeTime, ...]:
     """Return the mean seconds per run of each node of the library's graph, in execution order.
 
     Args:
         artefact: The file's content or path.
         inputs: Input name -> array.
-        threads: As in the timed session.
+        target: As of the timed session.
         runs: Runs to average over.
 
     Raises:
@@ -49,7 +50,7 @@ def profile_nodes(artefact: bytes | Path, inputs: Arrays, threads: int, runs: in
     """
     model, values = renamed(artefact)
     with tempfile.TemporaryDirectory() as folder:
-        events, optimised = _record(model, inputs, threads, runs, Path(folder))
+        events, optimised = _record(model, inputs, target, runs, Path(folder))
     times = _times_of_runs(events)[_WARMUP_RUNS:]
     seconds = np.asarray([[duration for _, _, duration in run] for run in times]).mean(axis=0)
     nodes = [(name, operator) for name, operator, _ in times[0]]
@@ -60,15 +61,15 @@ def profile_nodes(artefact: bytes | Path, inputs: Arrays, threads: int, runs: in
 
 
 def _record(
-    model: bytes, inputs: Arrays, threads: int, runs: int, folder: Path
+    model: bytes, inputs: Arrays, target: Target, runs: int, folder: Path
 ) -> tuple[list[dict[str, Any]], list[_Node]]:
     import onnx
 
-    options = session_options(threads)
+    options = session_options(target)
     options.enable_profiling = True
     options.profile_file_prefix = str(folder / "profile")
     options.optimized_model_filepath = str(folder / "optimised.onnx")
-    session = start_session(model, options)
+    session = start_session(model, target, options)
     feeds: dict[str, NDArray[np.generic]] = dict(inputs)
     for _ in range(_WARMUP_RUNS + runs):
         session.run(None, feeds)

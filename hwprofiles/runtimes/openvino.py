@@ -68,7 +68,7 @@ class OpenVino(Runtime):
         self.require(Target(runtime=self.name))
         return {"openvino": str(library().get_version())}
 
-    def width_quantum(self, profile: HardwareProfile) -> int:
+    def width_quantum(self, profile: HardwareProfile, device: str = "cpu") -> int:
         """Return the channel block of oneDNN, which the library computes with; see `onednn_block`."""
         return onednn_block(profile)
 

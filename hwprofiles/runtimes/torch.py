@@ -1,19 +1,11 @@
-"""PyTorch eager on the CPU: exported programs, run call by call without gradients."""
+"""PyTorch eager: exported programs without gradients, call by call on the CPU, replayed as a CUDA graph on a GPU."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
-import importlib
-import io
-import json
-import threading
-import time
-import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -23,47 +15,42 @@ from numpy.typing import NDArray
 from ..errors import ArtefactError
 from ..profile import HardwareProfile
 from ..target import Target
+from . import cuda
 from ._base import (
-    VALUES_FILE,
+    GPU_QUANTUM,
     Arrays,
     InputSpec,
     NodeTime,
     Runtime,
     Session,
-    bound_shape,
     check_feeds,
+    check_finite,
     check_open,
     check_profile_runs,
     onednn_block,
     random_inputs,
 )
+from .torch_profile import Stopwatch, profile_calls
+from .torch_program import Program, artefact_error, input_specs, library, load_program, named_outputs, quiet
+from .torch_threads import THREADS
 
 LAYOUTS = ("contiguous", "channels_last")
 """Values of the option `layout`: how images lie in memory."""
 
-_WARMUP_RUNS = 3
+PRECISIONS = {"cpu": ("fp32",), "cuda": ("fp32", "tf32", "fp16", "bf16")}
+"""Device -> precisions of targets on it."""
+
+_DTYPES = {"fp16": "float16", "bf16": "bfloat16"}
 
 # Programs that a runtime keeps loaded: those of one comparison, the unpruned network among them.
 _KEPT = 8
 
 
-@dataclass(frozen=True)
-class Program:
-    """An exported program, ready to be copied and run.
-
-    Attributes:
-        exported: What torch loaded.
-        module: Its module, without checks of what it is given.
-        names: Call -> what it is to be named in profiles.
-    """
-
-    exported: Any
-    module: Any
-    names: Mapping[str, str]
-
-
 class TorchEager(Runtime):
-    """Runs exported programs as they stand: no compiler, no gradients, fixed threads, denormals flushed."""
+    """Runs exported programs as they stand: no compiler, no gradients, fixed threads, denormals flushed.
+
+    On a GPU a run is one launch of a CUDA graph, and ends when the GPU has: what is timed is what a caller waits for.
+    """
 
     name: ClassVar[str] = "torch"
     artefact_kind: ClassVar[Literal["onnx", "exported_program"]] = "exported_program"
@@ -75,27 +62,28 @@ class TorchEager(Runtime):
         """Return one sentence that says why the target cannot be used here, or None where it can."""
         if target.runtime != self.name:
             return f"PyTorch eager serves targets of the runtime torch only, but got {target.slug}."
-        if target.device != "cpu":
-            return f"PyTorch eager is built into this version for the device cpu only, but got {target.device!r}."
-        if target.precision != "fp32":
-            return f"PyTorch eager is built into this version for fp32 only, but got {target.precision!r}."
+        if target.device not in PRECISIONS:
+            return f"PyTorch eager serves the devices {' and '.join(PRECISIONS)} here, but got {target.device!r}."
+        known = PRECISIONS[target.device]
+        if target.precision not in known:
+            return f"PyTorch eager serves {', '.join(known)} on {target.device} here, but got {target.precision!r}."
         layout = dict(target.options).get("layout", LAYOUTS[0])
         if layout not in LAYOUTS:
             return f"The option layout must be one of {', '.join(LAYOUTS)}, but got {layout!r}."
         try:
-            _library()
+            library()
         except ImportError as error:
             return f"The package torch must import, but: {error}."
-        return None
+        return cuda.missing() if target.device == "cuda" else None
 
     def versions(self) -> dict[str, str]:
         """Return the version of the library."""
         self.require(Target(runtime=self.name))
-        return {"torch": str(_library().__version__)}
+        return {"torch": str(library().__version__), **(cuda.versions() if cuda.missing() is None else {})}
 
-    def width_quantum(self, profile: HardwareProfile) -> int:
-        """Return the channel block of oneDNN, which the library computes with; see `onednn_block`."""
-        return onednn_block(profile)
+    def width_quantum(self, profile: HardwareProfile, device: str = "cpu") -> int:
+        """Return the channel block of oneDNN, which the library computes with on CPUs; see `onednn_block`."""
+        return onednn_block(profile) if device == "cpu" else GPU_QUANTUM
 
     def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
         """Load a program, draw inputs and run it once.
@@ -114,7 +102,7 @@ class TorchEager(Runtime):
         try:
             content = artefact if isinstance(artefact, bytes) else artefact.read_bytes()
         except OSError as error:
-            raise _artefact_error("read", error) from error
+            raise artefact_error("read", error) from error
         key = hashlib.sha256(content).hexdigest()
         if key not in self._kept:
             self._kept[key] = load_program(content)
@@ -129,22 +117,40 @@ class _TorchSession(Session):
         self._target, self._names = target, program.names
         self._specs = input_specs(program.exported, target.batch)
         # A copy, so that its weights lie elsewhere in memory than those of the session before.
-        with _quiet():
-            self._module = copy.deepcopy(program.module)
+        with quiet():
+            self._module = copy.deepcopy(program.module) if target.device == "cpu" else program.moved(target.device)
+        self._dtype = getattr(library(), _DTYPES.get(target.precision, "float32"))
+        if target.device != "cpu":
+            self._module.to(device=target.device, dtype=self._dtype)
         if dict(target.options).get("layout") == "channels_last":
-            self._module.to(memory_format=_library().channels_last)
+            self._module.to(memory_format=library().channels_last)
         self._inputs = self._tensors(random_inputs(self._specs, rng))
+        self._replay: cuda.Replay | None = None
         self._closed = False
-        _THREADS.enter(target.threads)
+        THREADS.enter(target.threads)
         try:
-            self.run()
+            self._begin()
+        except ArtefactError:
+            self.close()
+            raise
         except Exception as error:
             self.close()
-            raise _artefact_error("run", error) from error
+            raise artefact_error("run", error) from error
+
+    def _begin(self) -> None:
+        """Run once, so that what cannot run is found here; on a GPU, record the run."""
+        if self._target.device == "cpu":
+            self.run()
+            return
+        cuda.set_tf32(self._target.precision == "tf32")
+        with library().inference_mode():
+            self._replay = cuda.Replay(self._module, self._inputs)
+        self._replay.run()
+        check_finite(named_outputs(self._replay.found), self._target.precision)
 
     @property
-    def threads(self) -> int:
-        return self._target.threads
+    def threads(self) -> int | None:
+        return self._target.threads if self._target.device == "cpu" else None
 
     @property
     def input_specs(self) -> tuple[InputSpec, ...]:
@@ -152,137 +158,40 @@ class _TorchSession(Session):
 
     def run(self) -> None:
         self._check_open()
-        with _library().inference_mode():
+        if self._replay is not None:
+            self._replay.run()
+            return
+        with library().inference_mode():
             self._module(*self._inputs)
 
     def outputs(self, feeds: Arrays) -> dict[str, NDArray[np.generic]]:
         self._check_open()
         check_feeds(self._specs, feeds)
-        torch = _library()
-        with torch.inference_mode():
-            found = self._module(*self._tensors(feeds))
-        leaves = [leaf for leaf in torch.utils._pytree.tree_leaves(found) if isinstance(leaf, torch.Tensor)]
-        names = ["output"] if len(leaves) == 1 else [f"output_{i}" for i in range(len(leaves))]
-        return {name: leaf.numpy().copy() for name, leaf in zip(names, leaves, strict=True)}
+        with library().inference_mode():
+            return named_outputs(self._module(*self._tensors(feeds)))
 
     def profile(self, runs: int) -> tuple[NodeTime, ...]:
         self._check_open()
         check_profile_runs(runs)
-        found = profile_calls(self._module, self._inputs, runs, time.perf_counter)
+        stopwatch = Stopwatch() if self._target.device == "cpu" else cuda.Events()
+        found = profile_calls(self._module, self._inputs, runs, stopwatch)
         return tuple(replace(node, name=self._names.get(node.name, node.name)) for node in found)
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            self._module = None
-            _THREADS.leave()
+            self._module = self._replay = None
+            THREADS.leave()
 
     def _tensors(self, arrays: Arrays) -> list[Any]:
-        torch = _library()
+        torch = library()
         tensors = [torch.from_numpy(np.ascontiguousarray(arrays[spec.name])) for spec in self._specs]
+        if self._target.device != "cpu":
+            moved = [tensor.to(self._target.device) for tensor in tensors]
+            tensors = [tensor.to(self._dtype) if tensor.is_floating_point() else tensor for tensor in moved]
         if dict(self._target.options).get("layout") != "channels_last":
             return tensors
         return [t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in tensors]
 
     def _check_open(self) -> None:
         check_open(not self._closed)
-
-
-def load_program(content: bytes) -> Program:
-    """Load an exported program.
-
-    Raises:
-        ArtefactError: The library cannot read it.
-    """
-    torch, extra = _library(), {VALUES_FILE: ""}
-    try:
-        with _quiet():
-            exported = torch.export.load(io.BytesIO(content), extra_files=extra)
-            module = exported.module(check_guards=False)
-        return Program(exported, module, json.loads(extra[VALUES_FILE] or "{}"))
-    except Exception as error:
-        raise _artefact_error("load", error) from error
-
-
-def input_specs(program: Any, batch: int) -> tuple[InputSpec, ...]:
-    """Return a program's inputs, in order.
-
-    Raises:
-        ArtefactError: An input is no tensor, or its batch is another.
-    """
-    torch = _library()
-    values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
-    specs = []
-    for name in program.graph_signature.user_inputs:
-        value = values.get(name)
-        if not isinstance(value, torch.Tensor):
-            raise ArtefactError(f"Every input of a program must be a tensor, but {name!r} is not; export it again.")
-        sizes = [size if isinstance(size, int) else None for size in value.shape]
-        specs.append(InputSpec(name, bound_shape(name, sizes, batch), str(value.dtype).removeprefix("torch.")))
-    return tuple(specs)
-
-
-def profile_calls(module: Any, inputs: Sequence[Any], runs: int, clock: Callable[[], float]) -> tuple[NodeTime, ...]:
-    """Return the mean seconds of each call of a module's graph, in order, after runs that do not count."""
-    torch = _library()
-    seconds: dict[str, list[float]] = {}
-    operators: dict[str, str] = {}
-
-    class Timed(torch.fx.Interpreter):  # type: ignore[misc, name-defined, unused-ignore]
-        def run_node(self, n: Any) -> Any:
-            if n.op != "call_function":
-                return super().run_node(n)
-            args, kwargs = self.fetch_args_kwargs_from_env(n)
-            began = clock()
-            found = n.target(*args, **kwargs)
-            seconds.setdefault(n.name, []).append(clock() - began)
-            operators[n.name] = str(getattr(n.target, "_opname", getattr(n.target, "__name__", n.target)))
-            return found
-
-    with torch.inference_mode():
-        for _ in range(_WARMUP_RUNS + runs):
-            Timed(module).run(*inputs)
-    return tuple(
-        NodeTime(name, operators[name], float(np.mean(times[_WARMUP_RUNS:]))) for name, times in seconds.items()
-    )
-
-
-class _Threads:
-    """Sets torch's threads, which are one number for the whole process, while any session is open."""
-
-    def __init__(self) -> None:
-        self._lock, self._open, self._before = threading.Lock(), 0, 0
-
-    def enter(self, threads: int) -> None:
-        torch = _library()
-        with self._lock:
-            if not self._open:
-                self._before = torch.get_num_threads()
-            self._open += 1
-            torch.set_num_threads(threads)
-            torch.set_flush_denormal(True)
-
-    def leave(self) -> None:
-        with self._lock:
-            self._open -= 1
-            if not self._open:
-                _library().set_num_threads(self._before)
-
-
-_THREADS = _Threads()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence what the library says of its own deprecations."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        yield
-
-
-def _library() -> Any:
-    return importlib.import_module("torch")
-
-
-def _artefact_error(verb: str, error: Exception) -> ArtefactError:
-    return ArtefactError(f"PyTorch cannot {verb} the program: {type(error).__name__}: {error}")

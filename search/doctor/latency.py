@@ -88,7 +88,8 @@ def look_up(blueprint: Blueprint, path: Path) -> Latency:
             f"read ({exc.strerror or 'no such file'}): name another."
         ) from exc
     profile = probe()
-    predictor = Predictor.fit(table, quantum=get_runtime(table.header.target.runtime).width_quantum(profile))
+    target = table.header.target
+    predictor = Predictor.fit(table, quantum=get_runtime(target.runtime).width_quantum(profile, target.device))
     keys = units(blueprint, full(blueprint))
     summands: dict[str, float | None] = {}
     for name, key in keys.items():
@@ -106,7 +107,7 @@ def look_up(blueprint: Blueprint, path: Path) -> Latency:
         seconds,
         {name: key.family for name, key in keys.items()},
         predictor.held_out.mape,
-        _notes(table, profile.fingerprint),
+        _notes(table, profile.fingerprint_for(table.header.target.device)),
         specs,
         _weights(blueprint, specs),
         blueprint,

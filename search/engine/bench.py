@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hwprofiles import PROTOCOLS, HardwareProfile, Interval, Quantity, Runtime, Target, get_runtime, probe
-from latency_tables import LatencyTable, NetworkRow, Origin, Predictor, Stairs, Store, build, sweep
+from latency_tables import EvenStairs, LatencyTable, NetworkRow, Origin, Predictor, Stairs, Store, build, sweep
 
 from ..deploy import SLICERS, Slicer, covering, job, require, smallest, stairs_of_dims, sweeps, unseen
 from ..errors import ModelError
@@ -38,7 +38,7 @@ class Bench:
         target: Where.
         profile: The machine.
         slicer: Makes files for timing.
-        stairs: Dim name -> the stairs that its operators have on the target.
+        stairs: Dim name -> the stairs that its operators have on the target; even ones where none were swept.
         widths: Width knobs: the tread edges of those stairs.
         blocks: Block knobs.
         store: Journal of the table.
@@ -51,7 +51,7 @@ class Bench:
     target: Target
     profile: HardwareProfile
     slicer: Slicer
-    stairs: Mapping[str, Stairs]
+    stairs: Mapping[str, Stairs | EvenStairs]
     widths: tuple[WidthKnob, ...]
     blocks: tuple[BlockKnob, ...]
     store: Store
@@ -83,26 +83,37 @@ class Bench:
         profile = probe()
         proof = prove(blueprint, seed)
         slicer = SLICERS[runtime.artefact_kind](blueprint, target.batch)
-        progress = progress or Silent()
+        bench = cls(blueprint, runtime, target, profile, slicer, {}, (), (), store, seed, proof)
+        stairs = bench._stairs(progress or Silent(), allow_foreign)
+        widths, blocks = knobs_of(blueprint, stairs)
+        return replace(bench, stairs=stairs, widths=widths, blocks=blocks)
+
+    def _stairs(self, progress: Progress, allow_foreign: bool) -> Mapping[str, Stairs | EvenStairs]:
+        """Sweep the stairs that the table lacks; offer whole blocks where the runtime compiles each file for long."""
+        if self.runtime.most_files is not None:
+            return dict.fromkeys((dim.name for dim in self.blueprint.dims), EvenStairs(self.quantum))
         progress.stage("sweep", "the widths that the runtime likes")
         table = sweep(
-            runtime,
-            target,
-            sweeps(blueprint, slicer),
-            store,
-            rng=np.random.default_rng(seed),
+            self.runtime,
+            self.target,
+            sweeps(self.blueprint, self.slicer),
+            self.store,
+            rng=np.random.default_rng(self.seed),
             progress=progress.step,
-            fingerprint=profile.fingerprint,
+            fingerprint=self.fingerprint,
             allow_foreign=allow_foreign,
         )
-        stairs = stairs_of_dims(blueprint, table.stairs)
-        widths, blocks = knobs_of(blueprint, stairs)
-        return cls(blueprint, runtime, target, profile, slicer, stairs, widths, blocks, store, seed, proof)
+        return stairs_of_dims(self.blueprint, table.stairs)
+
+    @property
+    def fingerprint(self) -> str:
+        """The machine, or its GPU where that is the target's device."""
+        return self.profile.fingerprint_for(self.target.device)
 
     @property
     def quantum(self) -> int:
         """Channels in one block of the runtime: what is assumed of laws between measured cells."""
-        return self.runtime.width_quantum(self.profile)
+        return self.runtime.width_quantum(self.profile, self.target.device)
 
     @property
     def whole(self) -> dict[str, str]:
@@ -167,7 +178,7 @@ class Bench:
             rng=np.random.default_rng(self.seed),
             time_limit_s=time_limit_s,
             progress=progress,
-            fingerprint=self.profile.fingerprint,
+            fingerprint=self.fingerprint,
             allow_foreign=allow_foreign,
         )
 

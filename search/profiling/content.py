@@ -13,6 +13,7 @@ from latency_tables import Provenance, UnknownUnitError, held_out_hit_rate, prov
 from ..engine.bench import reference_of
 from ..graph import full
 from ..graph.keys import units
+from ..graph.neighbours import neighbours
 from ..stairs import stairs_content
 from .coverage import coverage
 from .work import Measured
@@ -24,14 +25,14 @@ def describe(measured: Measured, *, model: str, inputs: Mapping[str, list[int]],
     """Return the content of `profile.json`, but for the places of its files."""
     bench, table, held_out = measured.bench, measured.table, measured.predictor.held_out
     sources = provenance(table, bench.store.read().records)
-    foreign = {job for job, source in sources.items() if source.fingerprint != bench.profile.fingerprint}
+    foreign = {job for job, source in sources.items() if source.fingerprint != bench.fingerprint}
     covered = coverage(bench, table).to_json()
     return {
         "format": FORMAT,
         "model": model,
         "inputs": dict(inputs),
         "target": bench.target.slug,
-        "fingerprint": bench.profile.fingerprint,
+        "fingerprint": bench.fingerprint,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seed": bench.seed,
         "rows": len(table.rows),
@@ -43,7 +44,7 @@ def describe(measured: Measured, *, model: str, inputs: Mapping[str, list[int]],
         "unpredicted": list(held_out.unpredicted),
         "uncovered": covered,
         "kernels": {
-            "hit_rate": held_out_hit_rate(table.rows),
+            "hit_rate": held_out_hit_rate(table.rows, neighbours(bench.blueprint)),
             "units_with_kernels": table.hit_rate,
             "loose": _loose(measured),
         },

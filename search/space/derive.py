@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from latency_tables import Predictor, Stairs, UnitKey
+from latency_tables import EvenStairs, Predictor, Stairs, UnitKey
 
 from ..graph import Axis, Blueprint, Dim, one_per_product
 from ..graph.keys import UnitSpec, unit_specs
 from .knobs import BlockKnob, UnitCells, WidthKnob
 from .space import SearchSpace
 
+Treads = Stairs | EvenStairs
+"""What tells the widths worth having."""
 
-def knobs_of(blueprint: Blueprint, stairs: Mapping[str, Stairs]) -> tuple[tuple[WidthKnob, ...], tuple[BlockKnob, ...]]:
+
+def knobs_of(blueprint: Blueprint, stairs: Mapping[str, Treads]) -> tuple[tuple[WidthKnob, ...], tuple[BlockKnob, ...]]:
     """Return the width and block knobs of a blueprint on a runtime whose stairs are known.
 
     A dim that `offered` leaves out, or that has no stairs, has its full width as its only level; see `why_whole`.
@@ -26,18 +29,18 @@ def knobs_of(blueprint: Blueprint, stairs: Mapping[str, Stairs]) -> tuple[tuple[
     return widths, tuple(BlockKnob(block.name, block.hides) for block in blueprint.blocks)
 
 
-def why_whole(blueprint: Blueprint, stairs: Mapping[str, Stairs]) -> dict[str, str]:
+def why_whole(blueprint: Blueprint, stairs: Mapping[str, Treads]) -> dict[str, str]:
     """Return dim name -> why it is on offer at its size only, for each dim that is."""
     free = offered(blueprint)
     found = {dim.name: _why(dim, stairs, dim.name in free) for dim in blueprint.dims}
     return {name: reason for name, reason in found.items() if reason is not None}
 
 
-def _levels(dim: Dim, stairs: Mapping[str, Stairs]) -> tuple[int, ...]:
+def _levels(dim: Dim, stairs: Mapping[str, Treads]) -> tuple[int, ...]:
     return stairs[dim.name].levels(dim.size, dim.least) if dim.name in stairs else (dim.size,)
 
 
-def _why(dim: Dim, stairs: Mapping[str, Stairs], is_free: bool) -> str | None:
+def _why(dim: Dim, stairs: Mapping[str, Treads], is_free: bool) -> str | None:
     if not is_free:
         return "Another factor of its product, or a larger part of its concatenation, is on offer instead."
     if dim.least >= dim.size:
@@ -60,7 +63,7 @@ def offered(blueprint: Blueprint) -> frozenset[str]:
     return frozenset(free)
 
 
-def derive(blueprint: Blueprint, predictor: Predictor, stairs: Mapping[str, Stairs]) -> SearchSpace:
+def derive(blueprint: Blueprint, predictor: Predictor, stairs: Mapping[str, Treads]) -> SearchSpace:
     """Return the space of a blueprint, each unit priced by the table at every width on offer.
 
     Args:

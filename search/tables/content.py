@@ -70,7 +70,8 @@ def _network(opened: Opened, row: NetworkRow) -> dict[str, Any]:
 def _predictor(opened: Opened) -> tuple[Predictor | None, str | None]:
     """Fit the table's predictor, or say why that cannot be."""
     try:
-        quantum = get_runtime(opened.header.target.runtime).width_quantum(probe())
+        target = opened.header.target
+        quantum = get_runtime(target.runtime).width_quantum(probe(), target.device)
         return Predictor.fit(opened.table, quantum=quantum), None
     except SparseTableError as exc:
         return None, str(exc)

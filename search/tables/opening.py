@@ -66,10 +66,12 @@ def open_table(path: Path, *, allow_foreign: bool = False, own: bool = True) -> 
         CorruptTableError: It is no journal, or of an unknown format.
     """
     with reading(path):
-        records = Store(path).read().records
-        here = probe().fingerprint if own else None
+        contents = Store(path).read()
+        records, header = contents.records, contents.header
+        mine = probe().fingerprint_for("cpu" if header is None else header.target.device)
+        here = mine if own or header is None else header.fingerprint
         try:
-            table = read_table(path, fingerprint=here or _fingerprint(path), allow_foreign=allow_foreign)
+            table = read_table(path, fingerprint=here, allow_foreign=allow_foreign)
         except ForeignTableError as exc:
             raise ConfigError(f"{exc} To see it anyway, add `--allow-foreign`.") from exc
     used = provenance(table, records)
@@ -79,14 +81,9 @@ def open_table(path: Path, *, allow_foreign: bool = False, own: bool = True) -> 
         if dict(record.versions) != now:
             name = versions_text(record.versions)
             stale[name] = stale.get(name, 0) + 1
-    return Opened(path, table, used, here or table.header.fingerprint, stale)
+    return Opened(path, table, used, here, stale)
 
 
 def versions_text(versions: Mapping[str, str]) -> str:
     """Write versions as one line, such as "onnxruntime 1.27.0"."""
     return ", ".join(f"{name} {version}" for name, version in versions.items()) or "none recorded"
-
-
-def _fingerprint(path: Path) -> str:
-    header = Store(path).read().header
-    return probe().fingerprint if header is None else header.fingerprint

@@ -55,7 +55,7 @@ class Machine(Runtime):
     def versions(self) -> dict[str, str]:
         return {"simulated": "1"}
 
-    def width_quantum(self, profile: HardwareProfile) -> int:
+    def width_quantum(self, profile: HardwareProfile, device: str = "cpu") -> int:
         return 1
 
     def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from hwprofiles import (
-    NOT_BUILT,
     RUNTIME_NAMES,
     RUNTIMES,
     ArtefactError,
@@ -31,13 +31,22 @@ from .program_files import CALLS, program_file
 QUICK = TimingProtocol(turn_s=1e-4, turns_per_window=1, time_limit_s=0.2, warmup_s=0)
 
 
-@pytest.fixture(params=sorted(RUNTIMES))
+SLOW = {"aotinductor"}
+"""Runtimes that compile each file for seconds."""
+
+
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in sorted(RUNTIMES)])
 def runtime(request: pytest.FixtureRequest) -> Runtime:
     made = get_runtime(request.param)
-    reason = made.unavailable(Target(made.name))
+    reason = made.unavailable(target_of(made))
     if reason is not None:
         pytest.skip(reason)
     return made
+
+
+def target_of(runtime: Runtime, **changed: Any) -> Target:
+    """Return the plainest target of a runtime, with some fields changed."""
+    return Target(runtime.name, **{"device": runtime.device, **changed})
 
 
 def file_for(runtime: Runtime, width: int = 8, *, batch: int | str = 1, named: bool = True) -> bytes:
@@ -71,14 +80,14 @@ def rng() -> np.random.Generator:
 
 @pytest.mark.parametrize("width", [8, 13, 17])
 def test_outputs_agree_with_the_reference(runtime: Runtime, width: int) -> None:
-    with runtime.load(file_for(runtime, width), Target(runtime.name), rng()) as session:
+    with runtime.load(file_for(runtime, width), target_of(runtime), rng()) as session:
         outputs = session.outputs(image())
     expected = reference_outputs(conv_file(width), image())
     assert as_list(scores(outputs)) == pytest.approx(as_list(expected), rel=1e-4, abs=1e-4)
 
 
 def test_runs_take_time_on_the_clock(runtime: Runtime) -> None:
-    with runtime.load(file_for(runtime), Target(runtime.name), rng()) as session:
+    with runtime.load(file_for(runtime), target_of(runtime), rng()) as session:
         before = runtime.clock()
         for _ in range(10):
             session.run()
@@ -86,7 +95,7 @@ def test_runs_take_time_on_the_clock(runtime: Runtime) -> None:
 
 
 def test_outputs_do_not_disturb_runs(runtime: Runtime) -> None:
-    with runtime.load(file_for(runtime), Target(runtime.name), rng()) as session:
+    with runtime.load(file_for(runtime), target_of(runtime), rng()) as session:
         first = scores(session.outputs(image(1))).copy()
         session.run()
         session.outputs(image(2))
@@ -96,38 +105,40 @@ def test_outputs_do_not_disturb_runs(runtime: Runtime) -> None:
 def test_loads_from_a_path(runtime: Runtime, tmp_path: Path) -> None:
     path = tmp_path / ("net.onnx" if runtime.artefact_kind == "onnx" else "net.pt2")
     path.write_bytes(file_for(runtime))
-    with runtime.load(path, Target(runtime.name), rng()) as session:
+    with runtime.load(path, target_of(runtime), rng()) as session:
         session.run()
         assert scores(session.outputs(image())).shape == (1, 5)
-        assert session.profile(2)
+        assert bool(session.profile(2)) == runtime.profiles
     with pytest.raises(ArtefactError):
-        runtime.load(tmp_path / f"missing{path.suffix}", Target(runtime.name), rng())
+        runtime.load(tmp_path / f"missing{path.suffix}", target_of(runtime), rng())
 
 
 def test_input_specs(runtime: Runtime) -> None:
-    with runtime.load(file_for(runtime), Target(runtime.name), rng()) as session:
+    with runtime.load(file_for(runtime), target_of(runtime), rng()) as session:
         assert session.input_specs == (InputSpec("image", IMAGE, "float32"),)
 
 
 def test_symbolic_batch_takes_the_batch_of_the_target(runtime: Runtime) -> None:
-    with runtime.load(file_for(runtime, batch="n"), Target(runtime.name, batch=3), rng()) as session:
+    with runtime.load(file_for(runtime, batch="n"), target_of(runtime, batch=3), rng()) as session:
         assert session.input_specs[0].shape == (3, *IMAGE[1:])
         session.run()
         feeds = {"image": np.ones((3, *IMAGE[1:]), np.float32)}
         assert scores(session.outputs(feeds)).shape == (3, 5)
-        assert session.profile(1)
+        assert bool(session.profile(1)) == runtime.profiles
 
 
 def test_file_of_another_batch_is_refused(runtime: Runtime) -> None:
     with pytest.raises(ArtefactError, match="batch"):
-        runtime.load(file_for(runtime, batch=2), Target(runtime.name), rng())
+        runtime.load(file_for(runtime, batch=2), target_of(runtime), rng())
 
 
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("width", [8, 13, 17])
 def test_profile_names_values_of_the_file(runtime: Runtime, named: bool, width: int) -> None:
+    if not runtime.profiles:
+        pytest.skip(f"The runtime {runtime.name} does not tell nodes apart.")
     file = file_for(runtime, width, named=named)
-    with runtime.load(file, Target(runtime.name), rng()) as session:
+    with runtime.load(file, target_of(runtime), rng()) as session:
         nodes = session.profile(5)
     assert {node.name for node in nodes} <= values_for(runtime, file)
     assert all(node.seconds >= 0 for node in nodes)
@@ -140,7 +151,7 @@ def test_profile_names_values_of_the_file(runtime: Runtime, named: bool, width: 
 
 def test_profile_refuses_no_runs(runtime: Runtime) -> None:
     with (
-        runtime.load(file_for(runtime), Target(runtime.name), rng()) as session,
+        runtime.load(file_for(runtime), target_of(runtime), rng()) as session,
         pytest.raises(ValueError, match="runs"),
     ):
         session.profile(0)
@@ -150,7 +161,7 @@ def test_profile_refuses_no_runs(runtime: Runtime) -> None:
 def test_wrong_bytes_are_refused(runtime: Runtime, part: slice) -> None:
     for artefact in (b"garbage", file_for(runtime)[part]):
         with pytest.raises(ArtefactError):
-            runtime.load(artefact, Target(runtime.name), rng())
+            runtime.load(artefact, target_of(runtime), rng())
 
 
 def test_unknown_operator_is_named(runtime: Runtime) -> None:
@@ -158,7 +169,7 @@ def test_unknown_operator_is_named(runtime: Runtime) -> None:
         pytest.skip("A program is made of this very library's operators.")
     broken = conv_file().replace(b"GlobalAveragePool", b"GlobalAverageFool")
     with pytest.raises(ArtefactError, match="GlobalAverageFool") as caught:
-        runtime.load(broken, Target(runtime.name), rng())
+        runtime.load(broken, target_of(runtime), rng())
     assert caught.value.operator == "GlobalAverageFool"
 
 
@@ -175,14 +186,14 @@ def test_unknown_operator_is_named(runtime: Runtime) -> None:
 )
 def test_wrong_feeds_are_refused(runtime: Runtime, feeds: dict[str, NDArray[np.generic]]) -> None:
     with (
-        runtime.load(file_for(runtime), Target(runtime.name), rng()) as session,
+        runtime.load(file_for(runtime), target_of(runtime), rng()) as session,
         pytest.raises(ValueError, match="image"),
     ):
         session.outputs(feeds)
 
 
 def test_closed_session_refuses_work(runtime: Runtime) -> None:
-    session = runtime.load(file_for(runtime), Target(runtime.name), rng())
+    session = runtime.load(file_for(runtime), target_of(runtime), rng())
     session.outputs(image())
     session.close()
     session.close()
@@ -207,13 +218,13 @@ def test_takes_a_kind_of_file(runtime: Runtime) -> None:
 
 def test_width_quantum(runtime: Runtime) -> None:
     for flags in (None, (), ("avx2",), ("avx2", "avx512f")):
-        quantum = runtime.width_quantum(HardwareProfile(cpu_flags=flags))
-        assert quantum in (4, 8, 16)
+        for device in ("cpu", "cuda"):
+            assert runtime.width_quantum(HardwareProfile(cpu_flags=flags), device) in (4, 8, 16)
 
 
-@pytest.mark.parametrize("changed", [{"device": "cuda"}, {"precision": "int8"}])
+@pytest.mark.parametrize("changed", [{"device": "tpu"}, {"precision": "int8"}])
 def test_target_out_of_reach_is_refused_with_its_reason(runtime: Runtime, changed: dict[str, str]) -> None:
-    target = Target(runtime.name, **changed)  # type: ignore[arg-type]
+    target = target_of(runtime, **changed)
     reason = runtime.unavailable(target)
     assert reason is not None
     assert reason.endswith(".")
@@ -229,7 +240,7 @@ def test_target_of_another_runtime_is_refused(runtime: Runtime) -> None:
 
 
 def test_comparison_carries_the_versions(runtime: Runtime) -> None:
-    target = Target(runtime.name)
+    target = target_of(runtime)
     with runtime.load(file_for(runtime), target, rng()) as one, runtime.load(file_for(runtime), target, rng()) as other:
         made = compare_on(runtime, {"baseline": one, "subnet": other}, "baseline", QUICK, rng=rng())
     assert made.n_windows >= 8
@@ -237,18 +248,9 @@ def test_comparison_carries_the_versions(runtime: Runtime) -> None:
     assert made.ratio("subnet") is not None
 
 
-def test_every_name_is_built_or_not_built_yet() -> None:
-    assert set(RUNTIMES) | set(NOT_BUILT) == set(RUNTIME_NAMES)
-    assert not set(RUNTIMES) & set(NOT_BUILT)
-
-
-@pytest.mark.parametrize("name", sorted(NOT_BUILT))
-def test_not_built_runtimes_say_so(name: str) -> None:
-    reason = unavailable(Target(name))
-    assert reason is not None
-    assert "not built into this version yet" in reason
-    with pytest.raises(RuntimeUnavailableError, match="not built into this version yet"):
-        get_runtime(name)
+def test_every_name_has_a_runtime_and_a_kind_of_target() -> None:
+    assert set(RUNTIMES) == set(RUNTIME_NAMES)
+    assert {status.target.runtime for status in available_targets()} == set(RUNTIME_NAMES)
 
 
 def test_unknown_runtime_gets_a_near_match() -> None:
@@ -256,10 +258,15 @@ def test_unknown_runtime_gets_a_near_match() -> None:
         get_runtime("onnx-runtime")
 
 
-def test_available_targets_lists_all() -> None:
-    listed = available_targets()
-    assert [status.name for status in listed] == list(RUNTIME_NAMES)
-    for name, description, state in listed:
+def test_available_targets_tells_versions_or_the_reason() -> None:
+    for target, description, state in available_targets():
         assert description
         assert state
-        assert isinstance(state, str) == (unavailable(Target(name)) is not None)
+        reason = unavailable(target)
+        assert state == (get_runtime(target.runtime).versions() if reason is None else reason)
+
+
+@pytest.mark.parametrize("slug", ["cuda-onnxruntime-fp32-b1-t1", "cuda-torch-fp16-b1-t1", "cuda-tensorrt-fp16-b1-t1"])
+def test_targets_on_a_gpu_can_be_used_or_say_what_is_missing(slug: str) -> None:
+    reason = unavailable(Target.parse(slug))
+    assert reason is None or any(word in reason for word in ("provider", "CUDA", "GPU", "tensorrt"))

@@ -1,0 +1,94 @@
+"""Compile an exported program with AOTInductor, in a process of its own that can be ended.
+
+The compiler starts others (one C++ compiler for each part): all are in one process group, which is ended as a whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ..children import child_environment
+from ..errors import ArtefactError
+from ..target import Target
+from . import cuda
+
+LIMIT_S = 600.0
+"""Seconds for one compilation: a network of 50 layers takes half a minute on one core."""
+
+
+def compile_apart(content: bytes, target: Target, package: Path, limit_s: float = LIMIT_S) -> None:
+    """Compile a program into a package.
+
+    Args:
+        content: The exported program, as `torch.export.save` writes it.
+        target: What it is compiled for: the number of threads cannot be changed afterwards.
+        package: Where the package goes.
+        limit_s: When to give up.
+
+    Raises:
+        ArtefactError: The compiler refused it, crashed, or was not ready in time.
+    """
+    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
+        source = Path(folder) / "program.pt2"
+        source.write_bytes(content)
+        words = [str(source), str(package), str(target.threads), target.device, target.precision]
+        call = "from hwprofiles.runtimes.aotinductor_compile import main; main()"
+        with subprocess.Popen(
+            [sys.executable, "-P", "-c", call, *words],
+            env={**child_environment(), "TORCHINDUCTOR_CACHE_DIR": folder, "OMP_NUM_THREADS": str(target.threads)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as child:
+            try:
+                _, complaint = child.communicate(timeout=limit_s)
+            except subprocess.TimeoutExpired:
+                _end(child)
+                raise ArtefactError(
+                    f"AOTInductor must compile a program within {limit_s:g} s, but was still at it: choose a smaller "
+                    "network or another runtime."
+                ) from None
+            except BaseException:
+                _end(child)
+                raise
+    if child.returncode:
+        raise ArtefactError(f"AOTInductor cannot compile the program: {_reason(complaint, child.returncode)}")
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    # The group's leader may be gone already.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _reason(complaint: str, code: int) -> str:
+    lines = [line.strip() for line in complaint.splitlines() if line.strip()]
+    # The last line of a traceback that begins at the margin names the error.
+    errors = [line for line in complaint.splitlines() if line[:1].strip() and ": " in line]
+    said = (errors or lines or [""])[-1]
+    how = f"the compiler ended by the signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
+    return f"{said} ({how})" if said else f"{how}."
+
+
+def main() -> None:
+    """Compile what the command line names: source, package, threads, device, precision."""
+    source, package, threads, device, precision = sys.argv[1:]
+    torch: Any = importlib.import_module("torch")
+    torch.set_num_threads(int(threads))
+    if device != "cpu":
+        cuda.set_tf32(precision == "tf32")
+    program = torch.export.load(source)
+    if device != "cpu":
+        program = torch.export.passes.move_to_device_pass(program, device)
+    with torch.no_grad():
+        torch._inductor.aoti_compile_and_package(program, package_path=package)
