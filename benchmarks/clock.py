@@ -1,9 +1,10 @@
 """Ask the clock questions whose answers are known: is there a difference where there is none, and where there is one?
 
-    python benchmarks/clock.py [--part truth aa ab loaded twice machine] [--count N] [--folder runs/clock]
+    python -m benchmarks.clock [--part truth aa ab loaded twice machine] [--target SLUG] [--count N]
 
 Give it the machine alone; all parts take about half an hour. Stopped and started again, it goes on with the next case.
-Writes benchmarks/results/clock.json and .png; the part `machine` also writes this machine's profile into --profiles.
+Writes benchmarks/results/clock.json and .png (those of another runtime than ONNX Runtime bear its name); the part
+`machine` also writes this machine's profile into --profiles.
 """
 
 import argparse
@@ -15,13 +16,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+import torch
 
 from hwprofiles import (
     PROTOCOLS,
@@ -36,13 +38,13 @@ from hwprofiles import (
     probe,
 )
 
+from .residual_cnn import NETWORK, WIDE, network, twenty
+
 RESULTS = Path(__file__).parent / "results"
 PROFILES = Path(__file__).parent.parent / "hwprofiles" / "profiles"
-TARGET = Target("onnxruntime")
-NETWORK = "a CNN of eight 3x3 convolutions of 48 channels at 56 x 56"
+DEFAULT = Target("onnxruntime")
 PARTS = {"truth": 1, "aa": 40, "ab": 40, "loaded": 40, "twice": 20, "machine": 1}
 APART_S = 300.0
-WIDE = 48  # channels of the inner layer of the extra work: about 3 % of the network's time
 
 # Long enough for a standard error of about 0.1 %.
 LONG = replace(PROTOCOLS["difference"], min_windows=200, max_windows=400, relative_half_width=0.0005, time_limit_s=90.0)
@@ -59,45 +61,18 @@ while True:
 Case = dict[str, Any]
 
 
-def network(extra: int = 0, width: int = 48, depth: int = 7, size: int = 56) -> bytes:
-    """A residual CNN; `extra` is the inner width of two more 1x1 convolutions."""
-    rng = np.random.default_rng(0)
-    nodes: list[onnx.NodeProto] = []
-    weights: list[onnx.TensorProto] = []
+@dataclass(frozen=True)
+class Pair:
+    """Two networks to compare, each by the inner width of its extra work."""
 
-    def conv(x: str, fan_in: int, fan_out: int, kernel: int, name: str, stride: int = 1) -> str:
-        values = rng.normal(size=(fan_out, fan_in, kernel, kernel)) / np.sqrt(fan_in * kernel**2)
-        weights.append(numpy_helper.from_array(values.astype(np.float32), f"{name}_w"))
-        pads, strides = [kernel // 2] * 4, [stride, stride]
-        nodes.append(helper.make_node("Conv", [x, f"{name}_w"], [name], pads=pads, strides=strides))
-        nodes.append(helper.make_node("Relu", [name], [f"{name}_active"]))
-        return f"{name}_active"
-
-    x = conv("image", 3, width, 3, "stem", 2)
-    for block in range(depth):
-        y = conv(x, width, width, 3, f"block{block}")
-        nodes.append(helper.make_node("Add", [x, y], [f"sum{block}"]))
-        x = f"sum{block}"
-    if extra:
-        x = conv(conv(x, width, extra, 1, "extra1"), extra, width, 1, "extra2")
-    nodes.append(helper.make_node("GlobalAveragePool", [x], ["pooled"]))
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 2 * size, 2 * size])
-    pooled = helper.make_tensor_value_info("pooled", TensorProto.FLOAT, [1, width, 1, 1])
-    graph = helper.make_graph(nodes, "clock", [image], [pooled], weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    return bytes(model.SerializeToString())
+    subnet: int
+    baseline: int = 0
 
 
-def twenty() -> list[bytes]:
-    """Twenty different files of roughly 2 to 9 ms."""
-    return [network(0, width, depth) for width in (32, 40, 48, 56, 64) for depth in (4, 5, 6, 7)]
-
-
-def compared(subnet: bytes, seed: int, protocol: TimingProtocol, baseline: bytes | None = None) -> Measurement:
-    files = {"baseline": baseline or network(), "subnet": subnet}
-    return compare_files(
-        get_runtime("onnxruntime"), files, TARGET, "baseline", protocol, rng=np.random.default_rng(seed)
-    )
+def compared(target: Target, subnet: bytes, baseline: bytes, seed: int, protocol: TimingProtocol) -> Measurement:
+    files = {"baseline": baseline, "subnet": subnet}
+    runtime = get_runtime(target.runtime)
+    return compare_files(runtime, files, target, "baseline", protocol, rng=np.random.default_rng(seed))
 
 
 def told(made: Measurement, wall_s: float) -> Case:
@@ -119,17 +94,22 @@ def told(made: Measurement, wall_s: float) -> Case:
     }
 
 
-def timed(subnet: bytes, seed: int, protocol: TimingProtocol | None = None, baseline: bytes | None = None) -> Case:
+def timed(target: Target, pair: Pair, seed: int, protocol: TimingProtocol = PROTOCOLS["difference"]) -> Case:
+    subnet, baseline = (network(target.runtime, extra) for extra in (pair.subnet, pair.baseline))
+    return timed_file(target, subnet, baseline, seed, protocol)
+
+
+def timed_file(target: Target, subnet: bytes, baseline: bytes, seed: int, protocol: TimingProtocol) -> Case:
     began = time.monotonic()
-    made = compared(subnet, seed, protocol or PROTOCOLS["difference"], baseline)
+    made = compared(target, subnet, baseline, seed, protocol)
     return told(made, time.monotonic() - began)
 
 
-def slower_or_faster(index: int) -> Case:
+def slower_or_faster(target: Target, index: int) -> Case:
     """The network with extra work: every second time as the one that the other is compared with."""
     if index % 2:
-        return {"expected": "faster", **timed(network(), 2000 + index, baseline=network(WIDE))}
-    return {"expected": "slower", **timed(network(WIDE), 2000 + index)}
+        return {"expected": "faster", **timed(target, Pair(0, WIDE), 2000 + index)}
+    return {"expected": "slower", **timed(target, Pair(WIDE), 2000 + index)}
 
 
 @contextmanager
@@ -143,21 +123,22 @@ def load() -> Iterator[None]:
         process.wait()
 
 
-def loaded(index: int) -> Case:
+def loaded(target: Target, index: int) -> Case:
     with load():
         if index % 4 < 2:
-            return {"expected": "no difference", **timed(network(), 3000 + index)}
-        return slower_or_faster(index)
+            return {"expected": "no difference", **timed(target, Pair(0), 3000 + index)}
+        return slower_or_faster(target, index)
 
 
-def machine(_: int) -> Case:
+def machine(target: Target, _: int) -> Case:
     protocol = replace(LONG, max_windows=200, time_limit_s=60.0, relative_half_width=1e-6)
-    made = compared(network(), 0, protocol)
+    file = network(target.runtime)
+    made = compared(target, file, file, 0, protocol)
     case = told(made, 0.0)
     seconds = made.seconds("baseline")
     assert seconds is not None
     steadiness = Steadiness(
-        target=TARGET.slug,
+        target=target.slug,
         date=made.date or "",
         versions=dict(made.versions),
         network=NETWORK,
@@ -199,9 +180,9 @@ class Cases:
         return [case for (name, _), case in sorted(self.cases.items()) if name == part]
 
 
-def twice(cases: Cases, count: int) -> None:
+def twice(target: Target, cases: Cases, count: int) -> None:
     """Measure the files in rotation, the second time at least `APART_S` after the first."""
-    files = twenty()[:count]
+    files, baseline = twenty(target.runtime)[:count], network(target.runtime)
     for rotation in range(2):
         for index, file in enumerate(files):
             if rotation:
@@ -209,22 +190,22 @@ def twice(cases: Cases, count: int) -> None:
                 time.sleep(max(0.0, wait) if ("twice", 100 + index) not in cases.cases else 0.0)
 
             def make(seed: int, file: bytes = file) -> Case:
-                return timed(file, 4000 + seed)
+                return timed_file(target, file, baseline, 4000 + seed, PROTOCOLS["difference"])
 
             cases.get("twice", 100 * rotation + index, make)
 
 
-def measure(parts: list[str], counts: dict[str, int], cases: Cases) -> None:
+def measure(target: Target, parts: list[str], counts: dict[str, int], cases: Cases) -> None:
     makers: dict[str, Callable[[int], Case]] = {
-        "truth": lambda _: timed(network(WIDE), 0, LONG),
-        "aa": lambda index: timed(network(), 1000 + index),
-        "ab": slower_or_faster,
-        "loaded": loaded,
-        "machine": machine,
+        "truth": lambda _: timed(target, Pair(WIDE), 0, LONG),
+        "aa": lambda index: timed(target, Pair(0), 1000 + index),
+        "ab": partial(slower_or_faster, target),
+        "loaded": partial(loaded, target),
+        "machine": partial(machine, target),
     }
     for part in parts:
         if part == "twice":
-            twice(cases, counts[part])
+            twice(target, cases, counts[part])
             continue
         for index in range(counts[part]):
             cases.get(part, index, makers[part])
@@ -309,14 +290,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--count", type=int, help="cases of each part, to try it in small; nothing is stored then")
-    parser.add_argument("--folder", type=Path, default=Path("runs/clock"))
+    parser.add_argument("--target", type=Target.parse, default=DEFAULT)
+    parser.add_argument("--folder", type=Path, help="by default runs/clock, or with the runtime's name")
     parser.add_argument("--profiles", type=Path, default=PROFILES)
     arguments = parser.parse_args()
     arguments.profiles.mkdir(parents=True, exist_ok=True)
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    cases = Cases(arguments.folder / "cases.jsonl")
+    target = arguments.target
+    stem = "clock" if target == DEFAULT else f"clock-{target.runtime}"
+    folder = arguments.folder or Path("runs") / stem
+    folder.mkdir(parents=True, exist_ok=True)
+    # PyTorch's threads spin while they wait, also those of the process that times.
+    torch.set_num_threads(1)
+    cases = Cases(folder / "cases.jsonl")
     counts = {part: min(count, arguments.count or count) for part, count in PARTS.items()}
-    measure(arguments.part, counts, cases)
+    measure(target, arguments.part, counts, cases)
     table = rows(cases)
     for row in table:
         print(f"{row['asked']:<55} {row['measured']:>6} of {row['of']:<4} {'met' if row['met'] else 'NOT MET'}")
@@ -328,7 +315,8 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     document = {
         "machine": {**probe().to_json(), "kernel": None, "fingerprint": probe().fingerprint},
-        "versions": {**get_runtime("onnxruntime").versions(), "numpy": np.__version__, "onnx": onnx.__version__},
+        "target": target.slug,
+        "versions": {**get_runtime(target.runtime).versions(), "numpy": np.__version__, "onnx": onnx.__version__},
         "threads": os.environ.get("OMP_NUM_THREADS"),
         "protocol": PROTOCOLS["difference"].to_json(),
         "network": NETWORK,
@@ -336,13 +324,16 @@ def main() -> None:
         "figures": table,
         "cases": [case for _, case in sorted(cases.cases.items())],
     }
-    (RESULTS / "clock.json").write_text(json.dumps(document, indent=1) + "\n")
-    draw(cases, RESULTS / "clock.png")
+    (RESULTS / f"{stem}.json").write_text(json.dumps(document, indent=1) + "\n")
+    draw(cases, RESULTS / f"{stem}.png")
     for case in cases.of("machine"):
         if case["judgement"]:
             print("The machine was too unsteady for a profile:", *case["judgement"])
             continue
         path = arguments.profiles / f"{case['fingerprint']}.json"
+        if target != DEFAULT:
+            # The profile that Lathe comes with tells how steady the machine is, not the runtime.
+            continue
         path.write_text(json.dumps(case["profile"], indent=1) + "\n")
 
 

@@ -105,9 +105,10 @@ class TimingProtocol:
 
 
 # Name -> protocol.
-# "table": a relative standard error of the ratio of some 1.5 %: with 8 windows, the interval's half-width is about three
-# of them. Sharper timings cost more than they bring: in the same four minutes, twice as many networks at 1.5 % each say
-# more about the cells than half as many at 1 %. On a noisy machine more windows are taken, and none thrown away.
+# "table": a relative standard error of the ratio of some 1.5 %: with 8 windows, the interval's half-width is about
+# three of them. Sharper timings cost more than they bring: in the same four minutes, twice as many networks at 1.5 %
+# each say more about the cells than half as many at 1 %. On a noisy machine more windows are taken, and none thrown
+# away.
 # "difference": whether two files differ (`Measurement.difference`). A turn is a single run where that is long enough:
 # the median over turns then sheds most disturbed runs. There is no lead: networks that differ by per cents follow each
 # other equally cold. Its half-width is at 95 %; the interval that decides is at 99 %, a third wider, and has to fit

@@ -107,7 +107,7 @@ def _cast_borders(graph: Any, kind: int) -> None:
         node.output[:] = [inside.get(name, name) for name in node.output]
     before = [onnx.helper.make_node("Cast", [v.name], [inside[v.name]], f"{v.name}.half", to=kind)
               for v in graph.input if v.name in inside]  # fmt: skip
-    after = [onnx.helper.make_node("Cast", [inside[v.name]], [v.name], v.name, to=full)
+    after = [onnx.helper.make_node("Cast", [inside[v.name]], [v.name], f"{v.name}.full", to=full)
              for v in graph.output if v.name in inside]  # fmt: skip
     nodes = [*before, *graph.node, *after]
     del graph.node[:]

@@ -10,9 +10,10 @@ from __future__ import annotations
 import importlib
 import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..errors import ArtefactError
 from ._base import InputSpec, bound_shape
@@ -93,14 +94,14 @@ def build(content: bytes, precision: str, batch: int, cache: Path) -> bytes:
     return bytes(plan)
 
 
-def file_inputs(network: Any, batch: int) -> list[InputSpec]:
-    """Return the inputs of a network or file-like object with `num_inputs` and `get_input`, batch filled in."""
+def _inputs_of(network: Any, batch: int) -> list[InputSpec]:
+    """Return the inputs of a parsed file, batch filled in."""
     specs = []
     for place in range(network.num_inputs):
         tensor = network.get_input(place)
         sizes = [None if size < 0 else int(size) for size in tensor.shape]
-        dtype = library().nptype(tensor.dtype)
-        specs.append(InputSpec(tensor.name, bound_shape(tensor.name, sizes, batch), dtype.__name__))
+        dtype = np.dtype(library().nptype(tensor.dtype)).name
+        specs.append(InputSpec(tensor.name, bound_shape(tensor.name, sizes, batch), dtype))
     return specs
 
 
@@ -116,7 +117,7 @@ def _unreadable(parser: Any, complaints: Complaints) -> ArtefactError:
 
 def _fix_batch(builder: Any, network: Any, config: Any, batch: int) -> None:
     """Choose the target's batch for symbolic inputs: for this one, and no other, the engine is built."""
-    specs: Sequence[InputSpec] = file_inputs(network, batch)
+    specs = _inputs_of(network, batch)
     symbolic = [place for place in range(network.num_inputs) if -1 in tuple(network.get_input(place).shape)]
     if not symbolic:
         return

@@ -2,7 +2,7 @@
 
 from .covering import covering, draw, job, smallest, structure_digest, unseen
 from .export import check_export, export, to_onnx
-from .exported import exported
+from .exported import computed, exported
 from .program import PT2_FILE, write_pt2
 from .proving import MEANINGS, prove, require
 from .slicing import SLICERS, OnnxSlicer, ProgramSlicer, Slicer
@@ -24,6 +24,7 @@ __all__ = [
     "Verification",
     "check_deliverable",
     "check_export",
+    "computed",
     "covering",
     "export",
     "draw",

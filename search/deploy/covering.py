@@ -22,6 +22,10 @@ block to be there."""
 SPREADS = (0.1, 0.3, 0.5)
 """Standard deviations of a subnet's widths about its common proportion, one drawn for each subnet."""
 
+STRETCH = 0.3
+"""How far beyond the least and the full widths a subnet's common proportion may lie. Widths end there, but scatter
+about it: without, hardly a subnet would be nearly as small or as large as can be, where a bend needs support most."""
+
 DRAWS = 16
 """Random subnets that each place in the design is chosen from."""
 
@@ -52,14 +56,15 @@ def covering(
 
 
 def draw(blueprint: Blueprint, offers: Mapping[str, Sequence[int]], rng: np.random.Generator) -> Candidate:
-    """Return a random subnet, its size drawn evenly between the least and the full widths.
+    """Return a random subnet, its size drawn evenly from the least to the full widths.
 
     Args:
         blueprint: The network.
         offers: Dim name -> increasing widths to choose from.
         rng: Draws.
     """
-    proportion, spread, removal = rng.uniform(), rng.choice(SPREADS), rng.choice(REMOVALS)
+    proportion = rng.uniform(-STRETCH, 1.0 + STRETCH)
+    spread, removal = rng.choice(SPREADS), rng.choice(REMOVALS)
     removed = [block.name for block in blueprint.blocks if rng.random() < removal]
     widths = {}
     for dim, levels in offers.items():

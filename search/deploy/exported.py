@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from .program import flattened, tensors_of
 
 TOLERANCES = {torch.float16: 1e-2, torch.bfloat16: 5e-2}
 """Type of a network's coarsest tensor -> largest relative difference that passes; all others: `EXPORT_TOLERANCE`."""
+
+PRECISION_TOLERANCES = {"fp32": 1e-4, "tf32": 1e-2, "fp16": 2e-2, "bf16": 0.1, "int8": 0.2}
+"""Precision of a target -> likewise: TF32 and fp16 keep 10 bits of each factor, bf16 keeps 7."""
 
 EXPORT_TOLERANCE = 1e-4
 """Largest difference of an exported file's outputs from torch's, relative to the largest of the same output."""
@@ -59,6 +63,30 @@ def exported(
         except ArtefactError as exc:
             return not_exported(subnet, str(exc))
     return max(found, key=_relative)
+
+
+def computed(subnet: Subnet, content: bytes, runtime: Runtime, target: Target, rng: np.random.Generator) -> Proof:
+    """Run a network's file on a target and compare each of its outputs with torch's, within the precision's tolerance.
+
+    Args:
+        subnet: The network, in eval mode.
+        content: Its file, of the kind that the runtime takes.
+        runtime: Runs it.
+        target: How.
+        rng: Where the inputs' numbers come from.
+
+    Raises:
+        ArtefactError: The runtime cannot run the file.
+    """
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    tensors = tuple(
+        torch.randn(x.shape, generator=generator, dtype=x.dtype) if x.is_floating_point() else x
+        for x in subnet.example(target.batch)
+    )
+    tolerance = max(tolerance_of(subnet), PRECISION_TOLERANCES[target.precision])
+    with runtime.load(content, target, np.random.default_rng(0)) as session:
+        worst = max(_compared(subnet, session, tensors, tolerance), key=_relative)
+    return replace(worst, name="runtime")
 
 
 def not_exported(subnet: Subnet, why: str) -> Proof:

@@ -20,6 +20,8 @@ MEANINGS: Mapping[str, str] = {
     "silenced": "the cut network must equal the unpruned one in which the cut units are zero, so the wrong units were "
     "cut, or a size was written anew wrongly",
     "export": "the exported file must compute what the network computes, so the exporter or the runtime got it wrong",
+    "runtime": "the target must compute what torch computes, within its precision, so the runtime got an operator "
+    "wrong, or the precision is too coarse for this network: what would be timed is another one",
     "reload": "the stored network, read in a fresh process, must compute what it computed before, so what was stored "
     "is not what was cut",
 }

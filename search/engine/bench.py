@@ -10,7 +10,7 @@ import numpy as np
 from hwprofiles import PROTOCOLS, HardwareProfile, Interval, Quantity, Runtime, Target, get_runtime, probe
 from latency_tables import EvenStairs, LatencyTable, NetworkRow, Origin, Predictor, Stairs, Store, build, sweep
 
-from ..deploy import SLICERS, Slicer, covering, job, require, smallest, stairs_of_dims, sweeps, unseen
+from ..deploy import SLICERS, Slicer, computed, covering, job, require, smallest, stairs_of_dims, sweeps, unseen
 from ..errors import ModelError
 from ..graph import Blueprint, Candidate, full
 from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs_of, why_whole
@@ -70,12 +70,14 @@ class Bench:
         *,
         allow_foreign: bool = False,
     ) -> Bench:
-        """Check that the target can be used here, export the network once, and sweep the stairs that the table lacks.
+        """Check the target, export the network once, and sweep the stairs that the table lacks.
 
         Raises:
             RuntimeUnavailableError: It cannot.
             ExportError: The network does not export to ONNX.
-            ProofError: The permutation proof fails: something that must be cut together came apart.
+            ProofError: The permutation proof fails: something that must be cut together came apart. Or the target does
+                not compute what torch computes, within its precision: what it needs for that is not worth knowing.
+            ArtefactError: The target cannot run the unpruned network.
             ForeignTableError: The table is of another machine, and `allow_foreign` does not hold.
         """
         runtime = runtime or get_runtime(target.runtime)
@@ -83,6 +85,8 @@ class Bench:
         profile = probe()
         proof = prove(blueprint, seed)
         slicer = SLICERS[runtime.artefact_kind](blueprint, target.batch)
+        agreed = computed(slicer.network(), slicer.slice(full(blueprint)), runtime, target, np.random.default_rng(seed))
+        require({"runtime": agreed})
         bench = cls(blueprint, runtime, target, profile, slicer, {}, (), (), store, seed, proof)
         stairs = bench._stairs(progress or Silent(), allow_foreign)
         widths, blocks = knobs_of(blueprint, stairs)

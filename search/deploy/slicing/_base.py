@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Protocol
 
 from ...graph import Candidate
+from ...surgery import Subnet
 
 
 class Slicer(Protocol):
     """Makes the file of any candidate of one blueprint, with random weights."""
+
+    def network(self) -> Subnet:
+        """Return the unpruned network with the weights that its file has."""
 
     def slice(self, candidate: Candidate) -> bytes:
         """Return the file of a candidate's network.

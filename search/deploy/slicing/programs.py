@@ -15,6 +15,7 @@ from hwprofiles import VALUES_FILE
 from ...errors import ExportError
 from ...graph import Blueprint, Candidate, full
 from ...graph.keys import unit_nodes
+from ...surgery import Subnet
 from ..program import flattened, program_of, quiet
 from .reference import Weights
 
@@ -31,6 +32,10 @@ class ProgramSlicer:
         self._blueprint, self._batch = blueprint, batch
         self._weights = Weights.draw(blueprint, batch, seed)
         self.slice(full(blueprint))
+
+    def network(self) -> Subnet:
+        """Return the unpruned network with the weights that its file has."""
+        return self._weights.network(full(self._blueprint))
 
     def slice(self, candidate: Candidate) -> bytes:
         """Return the program of a candidate's network as the content of a file.

@@ -10,6 +10,7 @@ import onnx
 
 from ...errors import ExportError
 from ...graph import Axis, Blueprint, Candidate, full, sample
+from ...surgery import Subnet
 from .checking import check_shapes
 from .extracting import extracted
 from .following import Follows, Rule, Solver
@@ -39,7 +40,7 @@ class OnnxSlicer:
         self._blueprint = blueprint
         self._batch = batch
         rng = np.random.default_rng(seed)
-        weights = Weights.draw(blueprint, batch, seed)
+        self._weights = weights = Weights.draw(blueprint, batch, seed)
         whole = weights.reference(full(blueprint))
         self._match = match_values(whole.proto, weights.network(full(blueprint)), batch, seed)
         self._readings = Readings(blueprint, rng)
@@ -78,6 +79,10 @@ class OnnxSlicer:
         for removal in [0.0, 0.5][:CHECKS]:
             candidate = sample(self._blueprint, rng, removal=removal)
             check_shapes(self.slice(candidate), self._blueprint, self._match.call, candidate, self._batch)
+
+    def network(self) -> Subnet:
+        """Return the unpruned network with the weights that its file has."""
+        return self._weights.network(full(self._blueprint))
 
     def slice(self, candidate: Candidate) -> bytes:
         """Return the file of a candidate's network.
