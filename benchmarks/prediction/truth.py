@@ -19,6 +19,8 @@ from search.engine.bench import Bench
 from search.graph import Candidate, full
 from search.graph.keys import units
 
+from .figures import MOST_ERROR
+
 COUNT, DRAWN = 40, 3000
 
 # Some windows at a time, until the error is small enough.
@@ -26,7 +28,6 @@ PROTOCOL = TimingProtocol(
     turns_per_window=1, min_windows=16, max_windows=16, relative_half_width=1e-6, time_limit_s=16.0, warmup_s=0.02,
     reload=True, windows_per_load=2, watch_s=0.1,
 )  # fmt: skip
-MOST_ERROR = 0.007
 
 # Comparisons whose windows are pooled, at most: of the first timing, which is the truth, and of the second one, which
 # says how well timings repeat.
@@ -103,7 +104,7 @@ def time_all(
         candidate = candidates[index]
         if candidate.digest in done:
             continue
-        files = {"subnet": folder / f"{candidate.digest}.onnx", "baseline": base}
+        files = {"subnet": path_of(bench, candidate, folder), "baseline": base}
         ratios, doubts = timed(runtime, target, files, MOST_COMPARISONS[time], np.random.default_rng([time, index]))
         ratio = median_interval(ratios, inflation=variance_inflation(ratios))
         assert ratio is not None
