@@ -165,14 +165,12 @@ def test_files_are_loaded_anew_before_each_window_as_the_protocol_says(fill: Fil
     assert runtime.loaded.count(chain(NETWORKS[0])) == 2 + (PROTOCOL.min_windows - 1) * reload
 
 
-def test_a_comparison_that_is_mostly_unsteady_is_made_again(fill: Fill, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_comparison_that_is_unsteady_is_kept_with_its_doubts(fill: Fill, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[list[str]] = []
 
     def shaky(runtime: Runtime, files: Mapping[str, bytes], *args: Any, **options: Any) -> Measurement:
         measured = compare_files(runtime, files, *args, **options)
         made.append(sorted(files))
-        if made.count(sorted(files)) > 1:
-            return measured
         windows = {
             name: tuple(s * (1 + 0.5 * (i % 2) * (name != BASELINE)) for i, s in enumerate(values))
             for name, values in measured.windows.items()
@@ -181,5 +179,5 @@ def test_a_comparison_that_is_mostly_unsteady_is_made_again(fill: Fill, monkeypa
 
     monkeypatch.setattr(import_module("latency_tables.build"), "compare_files", shaky)
     table = fill([job(NETWORKS[0])])
-    assert len(made) == 3, "the baseline once, the network twice"
-    assert all(row.judgement == () for row in table.rows)
+    assert len(made) == 2, "the baseline, and the network once: more windows say more than other ones"
+    assert [bool(row.judgement) for row in table.rows] == [False, True]
