@@ -16,7 +16,9 @@ from typing import Annotated, Any, ParamSpec
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from hwprofiles import (
     HardwareProfile,
@@ -228,15 +230,12 @@ def targets(as_json: Json = False) -> int:
     for name, fact in _facts(profile, shipped).items():
         facts.add_row(f"[dim]{name}[/]", escape(fact))
     console.print(facts, "", highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("target")
-    table.add_column("versions, or why not")
     for status in statuses:
         here = isinstance(status.state, Mapping)
         state = ", ".join(f"{k} {v}" for k, v in status.state.items()) if here else status.state  # type: ignore[union-attr]
-        table.add_row(f"[{'green' if here else 'dim'}]{status.target.slug}[/]", escape(str(state)))
-        table.add_row("", f"[dim]{escape(status.description)}[/]")
-    console.print(table, highlight=False)
+        console.print(f"[{'green' if here else 'dim'}]{status.target.slug}[/]", highlight=False, soft_wrap=True)
+        for text, style in ((status.description, "dim"), (str(state), "")):
+            console.print(Padding(Text(text, style), (0, 0, 0, 4)), highlight=False)
     return 0
 
 

@@ -195,7 +195,7 @@ def test_verify_on_several_targets(lathe: Lathe, finished: Path) -> None:
 
 def test_no_target_is_timed_where_one_cannot_be(lathe: Lathe, finished: Path) -> None:
     for slug, words in (
-        ("cpu-tensorrt-fp32-b1-t1", "not built into this version"),
+        ("cpu-tensorrt-fp32-b1-t1", "TensorRT serves the device cuda only"),
         ("cpu-torch-fp32-b1-t1", "A bundle holds ONNX files, but the runtime torch takes another kind"),
     ):
         answer = lathe("verify", finished / "run", "--target", "cpu-null-fp32-b1-t1", "--target", slug, "--json")

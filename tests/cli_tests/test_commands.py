@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hwprofiles import RUNTIME_NAMES
 from search import load_config
 from search.demo import demo_config
 
@@ -47,12 +48,13 @@ def test_init_where_nothing_can_be_written(lathe: Lathe, tmp_path: Path) -> None
 
 def test_targets(lathe: Lathe) -> None:
     found = json.loads(lathe("targets", "--json").out)
-    rows = {row["runtime"]: row for row in found["targets"]}
-    assert {"onnxruntime", "tensorrt", "null"} <= rows.keys()
-    assert rows["onnxruntime"]["unavailable"] is None
-    assert "onnxruntime" in rows["onnxruntime"]["versions"]
-    assert rows["tensorrt"]["versions"] is None
-    assert "tensorrt" in rows["tensorrt"]["unavailable"]
+    rows = {row["target"]: row for row in found["targets"]}
+    assert {row["runtime"] for row in found["targets"]} == set(RUNTIME_NAMES)
+    cpu = rows["cpu-onnxruntime-fp32-b1-t1"]
+    assert cpu["unavailable"] is None
+    assert "onnxruntime" in cpu["versions"]
+    for row in found["targets"]:
+        assert (row["versions"] is None) == isinstance(row["unavailable"], str)
     assert found["hardware"]
     assert found["shipped"] is None or found["shipped"]["hardware"]["cpu_model"] == found["hardware"]["cpu_model"]
     text = lathe("targets")

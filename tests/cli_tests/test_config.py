@@ -55,7 +55,7 @@ def test_a_folder_is_no_config(lathe: Lathe, tmp_path: Path) -> None:
 def test_runtime_that_is_not_here(lathe: Lathe, project: Path) -> None:
     answer = lathe("run", write_config(project, ('"null"', '"tensorrt"')), "--json")
     assert (answer.status, answer.out) == (3, "")
-    assert "tensorrt is not built into this version yet" in answer.words
+    assert "TensorRT serves the device cuda only" in answer.words
 
 
 def test_limits_of_the_space_reach_the_search(lathe: Lathe, project: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ def test_the_table_of_another_machine_is_refused_unless_allowed_and_then_marked(
         (["--networks", "1"], "--networks"),
         (["--target", "cpu-null"], "cpu-onnxruntime-fp32-b1-t1"),
         (["--target", "cpu-nul-fp32-b1-t1"], "did you mean 'null'"),
-        (["--target", "cuda-onnxruntime-fp32-b1-t1"], "cuda"),
+        (["--target", "tpu-onnxruntime-fp32-b1-t1"], "cpu and cuda here, but got 'tpu'"),
         (["--input", "3,8,8", "--input", "3x8"], "3x8"),
         (["--weights", "none.safetensors"], "does not exist"),
     ],
@@ -198,10 +199,13 @@ def test_wrong_use(lathe: Lathe, place: Path, more: list[str], words: str) -> No
     assert not (place / "runs").exists()
 
 
-def test_a_runtime_that_is_not_built_is_said_to_be_missing(lathe: Lathe, place: Path) -> None:
+def test_a_runtime_that_is_not_installed_is_said_to_be_missing(
+    lathe: Lathe, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
     answer = profile(lathe, target="cuda-tensorrt-fp16-b1-t1")
     assert answer.out == ""
-    assert "tensorrt is not built into this version yet" in answer.words
+    assert "The package tensorrt must import" in answer.words
 
 
 def test_the_terminal_shows_the_error_and_where_the_time_goes(

@@ -85,7 +85,7 @@ def test_counts_are_checked(count: object) -> None:
 
 
 def test_unknown_option_names_the_rule() -> None:
-    with pytest.raises(ValueError, match=r"must be one that the runtime knows.*none for 'onnxruntime'.*'spin'"):
+    with pytest.raises(ValueError, match=r"must be one that the runtime knows.*provider for 'onnxruntime'.*'spin'"):
         Target.parse("cpu-onnxruntime-fp32-b1-t1-spin=1")
 
 
