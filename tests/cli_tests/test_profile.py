@@ -235,3 +235,22 @@ def test_it_works_on_each_runtime(lathe: Lathe, place: Path, runtime: str) -> No
     units = {layer["unit"] for layer in found["layers"]}
     assert units == {"stem.0", *(f"blocks.{i}.conv{j}" for i in (0, 1) for j in (1, 2)), "head"}
     assert all(layer["seconds"] > 0 for layer in found["layers"])
+
+
+@pytest.mark.slow
+def test_a_runtime_that_compiles_for_long_needs_few_networks_and_no_sweep(
+    lathe: Lathe, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = "cpu-aotinductor-fp32-b1-t1"
+    reason = unavailable(Target.parse(target))
+    if reason is not None:
+        pytest.skip(reason)
+    monkeypatch.setenv("LATHE_CACHE", str(place / "cache"))
+    more = ("--input", "3,32,32", "--networks", 4, "--time-limit", "1h", "--out", "p", "--json")
+    found = object_of(lathe("profile", "net.py:make_net", "--target", target, *more))
+    assert found["networks"]["timed"] == 4
+    assert found["stairs"] == [], "each width would be a compilation"
+    assert found["kernels"]["hit_rate"] is None
+    assert all(layer["seconds"] > 0 for layer in found["layers"]), "laws of whole networks"
+    packages = list((place / "cache" / "aotinductor").glob("*.pt2"))
+    assert len(packages) == 5, "each network once, the unpruned one among them"
