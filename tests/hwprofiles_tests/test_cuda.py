@@ -41,14 +41,16 @@ def test_names_that_are_used_exist(name: str) -> None:
 
 
 def test_tf32_is_set_and_unset() -> None:
-    before = [torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision]
+    backends: Any = torch.backends
+    places = (backends.cuda.matmul, backends.cudnn.conv)
+    before = [place.fp32_precision for place in places]
     try:
         for allowed, word in ((True, "tf32"), (False, "ieee")):
             cuda.set_tf32(allowed)
-            assert torch.backends.cuda.matmul.fp32_precision == word
-            assert torch.backends.cudnn.conv.fp32_precision == word
+            assert [place.fp32_precision for place in places] == [word, word]
     finally:
-        torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision = before
+        for place, precision in zip(places, before, strict=True):
+            place.fp32_precision = precision
 
 
 def test_what_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
