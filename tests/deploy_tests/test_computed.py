@@ -1,0 +1,75 @@
+"""A target that does not compute what PyTorch computes is refused before it is timed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hwprofiles import NullRuntime, Runtime, Session, Target, get_runtime
+from latency_tables import Store
+from search.deploy import SLICERS, computed, require
+from search.engine.bench import Bench
+from search.errors import ProofError
+from search.graph import full
+
+from .networks import blueprint_of
+
+
+class Off(NullRuntime):
+    """Computes all outputs a little too large, or no numbers at all."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self._factor = factor
+
+    def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
+        session = super().load(artefact, target, rng)
+        right = session.outputs
+
+        def wrong(feeds: Any) -> dict[str, Any]:
+            return {name: array * np.float32(self._factor) for name, array in right(feeds).items()}
+
+        session.outputs = wrong  # type: ignore[method-assign]
+        return session
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "torch", "null"])
+@pytest.mark.parametrize("name", ["tower", "joined"])
+def test_right_targets_pass(name: str, runtime: str) -> None:
+    blueprint, target = blueprint_of(name), Target(runtime, batch=2)
+    made = get_runtime(runtime)
+    if (reason := made.unavailable(target)) is not None:
+        pytest.skip(reason)
+    slicer = SLICERS[made.artefact_kind](blueprint, 2)
+    proof = computed(slicer.network(), slicer.slice(full(blueprint)), made, target, np.random.default_rng(0))
+    assert proof.passed
+    assert proof.name == "runtime"
+
+
+@pytest.mark.parametrize("factor", [1.001, float("nan")])
+def test_a_target_that_is_off_by_more_than_its_precision_is_refused(factor: float, tmp_path: Path) -> None:
+    store = Store(tmp_path / "table.jsonl")
+    with pytest.raises(ProofError, match="`runtime` failed"):
+        Bench.open(blueprint_of("tower"), Target("null"), store, 0, Off(factor))
+    assert not store.path.exists(), "nothing was timed"
+    Bench.open(blueprint_of("tower"), Target("null"), store, 0, Off(1.00001))
+
+
+@pytest.mark.parametrize(("precision", "factor"), [("tf32", 1.005), ("fp16", 1.01), ("bf16", 1.05)])
+def test_coarser_precisions_may_be_off_by_more(precision: str, factor: float) -> None:
+    blueprint = blueprint_of("tower")
+    slicer = SLICERS["onnx"](blueprint, 1)
+    content, network = slicer.slice(full(blueprint)), slicer.network()
+
+    class Coarse(Off):
+        def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
+            return super().load(artefact, Target("null"), rng)
+
+    def proof(runtime: Runtime) -> Any:
+        return computed(network, content, runtime, Target("null", "cuda", precision), np.random.default_rng(0))
+
+    require({"runtime": proof(Coarse(factor))})
+    assert proof(Coarse(1 + 4 * (factor - 1))).failed
