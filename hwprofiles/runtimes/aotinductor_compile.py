@@ -6,19 +6,18 @@ The compiler starts others (one C++ compiler for each part): all are in one proc
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from ..children import child_environment
 from ..errors import ArtefactError
 from ..target import Target
 from . import cuda
+from .torch_program import input_specs, library
 
 LIMIT_S = 600.0
 """Seconds for one compilation: a network of 50 layers takes half a minute on one core."""
@@ -39,7 +38,7 @@ def compile_apart(content: bytes, target: Target, package: Path, limit_s: float 
     with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
         source = Path(folder) / "program.pt2"
         source.write_bytes(content)
-        words = [str(source), str(package), str(target.threads), target.device, target.precision]
+        words = [str(source), str(package), target.slug]
         call = "from hwprofiles.runtimes.aotinductor_compile import main; main()"
         with subprocess.Popen(
             [sys.executable, "-P", "-c", call, *words],
@@ -81,14 +80,18 @@ def _reason(complaint: str, code: int) -> str:
 
 
 def main() -> None:
-    """Compile what the command line names: source, package, threads, device, precision."""
-    source, package, threads, device, precision = sys.argv[1:]
-    torch: Any = importlib.import_module("torch")
-    torch.set_num_threads(int(threads))
-    if device != "cpu":
-        cuda.set_tf32(precision == "tf32")
+    """Compile what the command line names: source, package, slug of the target."""
+    source, package, slug = sys.argv[1:]
+    target, torch = Target.parse(slug), library()
+    torch.set_num_threads(target.threads)
+    if target.device != "cpu":
+        cuda.set_tf32(target.precision == "tf32")
     program = torch.export.load(source)
-    if device != "cpu":
-        program = torch.export.passes.move_to_device_pass(program, device)
+    if program.example_inputs is None:
+        # The compiler asks for some; Lathe's programs hold none.
+        specs = input_specs(program, target.batch)
+        program.example_inputs = (tuple(torch.zeros(s.shape, dtype=getattr(torch, s.dtype)) for s in specs), {})
+    if target.device != "cpu":
+        program = torch.export.passes.move_to_device_pass(program, target.device)
     with torch.no_grad():
         torch._inductor.aoti_compile_and_package(program, package_path=package)
