@@ -160,6 +160,24 @@ def run(name: str, target: Target, folder: Path, seed: int) -> dict[str, Any]:
     }
 
 
+def conditions(target: Target) -> dict[str, Any]:
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": probe().to_json(),
+        "versions": get_runtime(target.runtime).versions(),
+        "protocol": PROTOCOLS["table"].to_json(),
+    }
+
+
+def stored(path: Path, target: Target, new: dict[str, Any]) -> dict[str, Any]:
+    """Write results beside those of other networks that are there, and return all; each has its conditions."""
+    before = json.loads(path.read_text())["networks"] if path.exists() else {}
+    results = {name: (before | new)[name] for name in CASES if name in before | new}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"target": target.slug, "networks": results}, indent=1) + "\n")
+    return results
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", choices=CASES, default=list(CASES))
@@ -172,22 +190,13 @@ def main() -> None:
     target = arguments.target
     stem = "prediction" if target == DEFAULT else f"prediction-{target.runtime}"
     folder = arguments.folder or Path("runs") / stem
-    results: dict[str, Any] = {}
+    path = arguments.results / f"{stem}.json"
     for name in arguments.only:
-        results[name] = run(name, target, folder / name, arguments.seed)
-        for _, asked, found, met in claims({name: results[name]}, target.runtime):
-            say(f"{name}: {'yes' if met else 'NO':4}{asked:45}{found}")
-        document = {
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "target": target.slug,
-            "machine": probe().to_json(),
-            "versions": get_runtime(target.runtime).versions(),
-            "protocol": PROTOCOLS["table"].to_json(),
-            "networks": results,
-        }
-        arguments.results.mkdir(parents=True, exist_ok=True)
-        (arguments.results / f"{stem}.json").write_text(json.dumps(document, indent=1) + "\n")
-        draw(results, arguments.results / f"{stem}.png")
+        found = run(name, target, folder / name, arguments.seed)
+        for _, asked, told, met in claims({name: found}, target.runtime):
+            say(f"{name}: {'yes' if met else 'NO':4}{asked:45}{told}")
+        results = stored(path, target, {name: found | {"conditions": conditions(target)}})
+        draw(results, path.with_suffix(".png"))
     for network, asked, found, met in claims(results, target.runtime):
         print(f"{'yes' if met else 'NO':4} {network:12} {asked:45} {found}")
     for network, found in results.items():
