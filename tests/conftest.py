@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -21,3 +22,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 def _keep_denormals() -> None:
     """Undo what a runtime's session left behind: it makes its thread flush denormals, and Hypothesis draws some."""
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _keep_the_users_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what runtimes compile in a folder of these tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LATHE_CACHE", str(tmp_path_factory.mktemp("lathe-cache")))
+        yield
