@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hwprofiles import PROTOCOLS, HardwareProfile, Interval, Quantity, Runtime, Target, get_runtime, probe
+from hwprofiles import (
+    PROTOCOLS,
+    HardwareProfile,
+    Interval,
+    IsolatedProfiler,
+    Quantity,
+    Runtime,
+    Target,
+    get_runtime,
+    probe,
+)
 from latency_tables import EvenStairs, LatencyTable, NetworkRow, Origin, Predictor, Stairs, Store, build, sweep
 
 from ..deploy import SLICERS, Slicer, computed, covering, job, require, smallest, stairs_of_dims, sweeps, unseen
@@ -85,8 +96,7 @@ class Bench:
         profile = probe()
         proof = prove(blueprint, seed)
         slicer = SLICERS[runtime.artefact_kind](blueprint, target.batch)
-        agreed = computed(slicer.network(), slicer.slice(full(blueprint)), runtime, target, np.random.default_rng(seed))
-        require({"runtime": agreed})
+        _check_target(blueprint, slicer, runtime, target, seed)
         bench = cls(blueprint, runtime, target, profile, slicer, {}, (), (), store, seed, proof)
         stairs = bench._stairs(progress or Silent(), allow_foreign)
         widths, blocks = knobs_of(blueprint, stairs)
@@ -204,6 +214,16 @@ class Bench:
     def space(self, predictor: Predictor) -> SearchSpace:
         """Return what is searched."""
         return derive(self.blueprint, predictor, self.stairs)
+
+
+def _check_target(blueprint: Blueprint, slicer: Slicer, runtime: Runtime, target: Target, seed: int) -> None:
+    """Check that a target runs the unpruned network and computes what torch computes; see `Bench.open`."""
+    content, rng = slicer.slice(full(blueprint)), np.random.default_rng(seed)
+    if runtime.native:
+        # A file that takes its process down must not take this one.
+        with closing(IsolatedProfiler(runtime)) as apart:
+            apart.profile(content, target, 1, rng)
+    require({"runtime": computed(slicer.network(), content, runtime, target, rng)})
 
 
 def prove(blueprint: Blueprint, seed: int) -> Proof:

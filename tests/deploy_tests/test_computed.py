@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hwprofiles import NullRuntime, Runtime, Session, Target, get_runtime
+from hwprofiles import ArtefactError, NullRuntime, Runtime, Session, Target, get_runtime
 from latency_tables import Store
 from search.deploy import SLICERS, computed, require
 from search.engine.bench import Bench
@@ -30,10 +32,21 @@ class Off(NullRuntime):
         right = session.outputs
 
         def wrong(feeds: Any) -> dict[str, Any]:
-            return {name: array * np.float32(self._factor) for name, array in right(feeds).items()}
+            found: dict[str, Any] = dict(right(feeds))
+            return {name: array * np.float32(self._factor) for name, array in found.items()}
 
         session.outputs = wrong  # type: ignore[method-assign]
         return session
+
+
+class Fatal(NullRuntime):
+    """Takes down the process that loads a file."""
+
+    native = True
+
+    def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
+        os.kill(os.getpid(), signal.SIGSEGV)
+        raise AssertionError
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "torch", "null"])
@@ -56,6 +69,11 @@ def test_a_target_that_is_off_by_more_than_its_precision_is_refused(factor: floa
         Bench.open(blueprint_of("tower"), Target("null"), store, 0, Off(factor))
     assert not store.path.exists(), "nothing was timed"
     Bench.open(blueprint_of("tower"), Target("null"), store, 0, Off(1.00001))
+
+
+def test_a_target_that_takes_its_process_down_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="the signal SIGSEGV"):
+        Bench.open(blueprint_of("tower"), Target("null"), Store(tmp_path / "table.jsonl"), 0, Fatal())
 
 
 @pytest.mark.parametrize(("precision", "factor"), [("tf32", 1.005), ("fp16", 1.01), ("bf16", 1.05)])
