@@ -12,7 +12,7 @@ import pytest
 
 from hwprofiles import ArtefactError, NullRuntime, Runtime, Session, Target, get_runtime
 from latency_tables import Store
-from search.deploy import SLICERS, computed, require
+from search.deploy import SLICERS, Slicer, computed, require
 from search.engine.bench import Bench
 from search.errors import ProofError
 from search.graph import full
@@ -50,9 +50,8 @@ class Fatal(NullRuntime):
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "torch", "null"])
-@pytest.mark.parametrize("name", ["tower", "joined"])
-def test_right_targets_pass(name: str, runtime: str) -> None:
-    blueprint, target = blueprint_of(name), Target(runtime, batch=2)
+def test_right_targets_pass(runtime: str) -> None:
+    blueprint, target = blueprint_of("joined"), Target(runtime, batch=2)
     made = get_runtime(runtime)
     if (reason := made.unavailable(target)) is not None:
         pytest.skip(reason)
@@ -62,25 +61,35 @@ def test_right_targets_pass(name: str, runtime: str) -> None:
     assert proof.name == "runtime"
 
 
+@pytest.fixture(scope="module")
+def slicer() -> Slicer:
+    return SLICERS["onnx"](blueprint_of("tower"), 1)
+
+
+@pytest.fixture
+def sliced(slicer: Slicer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let benches use the slicer that is there."""
+    monkeypatch.setitem(SLICERS, "onnx", lambda blueprint, batch: slicer)
+
+
+@pytest.mark.usefixtures("sliced")
 @pytest.mark.parametrize("factor", [1.001, float("nan")])
 def test_a_target_that_is_off_by_more_than_its_precision_is_refused(factor: float, tmp_path: Path) -> None:
     store = Store(tmp_path / "table.jsonl")
     with pytest.raises(ProofError, match="`runtime` failed"):
         Bench.open(blueprint_of("tower"), Target("null"), store, 0, Off(factor))
     assert not store.path.exists(), "nothing was timed"
-    Bench.open(blueprint_of("tower"), Target("null"), store, 0, Off(1.00001))
 
 
+@pytest.mark.usefixtures("sliced")
 def test_a_target_that_takes_its_process_down_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="the signal SIGSEGV"):
         Bench.open(blueprint_of("tower"), Target("null"), Store(tmp_path / "table.jsonl"), 0, Fatal())
 
 
-@pytest.mark.parametrize(("precision", "factor"), [("tf32", 1.005), ("fp16", 1.01), ("bf16", 1.05)])
-def test_coarser_precisions_may_be_off_by_more(precision: str, factor: float) -> None:
-    blueprint = blueprint_of("tower")
-    slicer = SLICERS["onnx"](blueprint, 1)
-    content, network = slicer.slice(full(blueprint)), slicer.network()
+@pytest.mark.parametrize(("precision", "factor"), [("fp32", 1.00001), ("tf32", 1.005), ("fp16", 1.01), ("bf16", 1.05)])
+def test_coarser_precisions_may_be_off_by_more(slicer: Slicer, precision: str, factor: float) -> None:
+    content, network = slicer.slice(full(blueprint_of("tower"))), slicer.network()
 
     class Coarse(Off):
         def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
@@ -90,4 +99,4 @@ def test_coarser_precisions_may_be_off_by_more(precision: str, factor: float) ->
         return computed(network, content, runtime, Target("null", "cuda", precision), np.random.default_rng(0))
 
     require({"runtime": proof(Coarse(factor))})
-    assert proof(Coarse(1 + 4 * (factor - 1))).failed
+    assert proof(Coarse(1 + 20 * (factor - 1))).failed
