@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,8 @@ def run(name: str, target: Target, folder: Path, seed: int) -> dict[str, Any]:
 def conditions(target: Target) -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": probe().to_json(),
+        # The kernel's release names who built it.
+        "machine": replace(probe(), kernel=None).to_json(),
         "versions": get_runtime(target.runtime).versions(),
         "protocol": PROTOCOLS["table"].to_json(),
     }
