@@ -326,14 +326,12 @@ def main() -> None:
     }
     (RESULTS / f"{stem}.json").write_text(json.dumps(document, indent=1) + "\n")
     draw(cases, RESULTS / f"{stem}.png")
-    for case in cases.of("machine"):
+    # The profile that Lathe comes with tells how steady the machine is, not the runtime.
+    for case in cases.of("machine") if target == DEFAULT else ():
         if case["judgement"]:
             print("The machine was too unsteady for a profile:", *case["judgement"])
             continue
         path = arguments.profiles / f"{case['fingerprint']}.json"
-        if target != DEFAULT:
-            # The profile that Lathe comes with tells how steady the machine is, not the runtime.
-            continue
         path.write_text(json.dumps(case["profile"], indent=1) + "\n")
 
 

@@ -125,7 +125,7 @@ def run(name: str, target: Target, folder: Path, seed: int) -> dict[str, Any]:
     }
     if isolated is not None:
         predicted["isolated"] = isolated / reference
-    rate = kernel_rate(bench, table, chosen, folder) if runtime.profiles else None
+    rate = kernel_rate(bench, table, chosen, folder) if runtime.profiles(target) else None
     origins = [estimate.origin for estimate in estimates]
     return {
         "build_s": build_s,

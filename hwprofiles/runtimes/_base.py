@@ -127,8 +127,6 @@ class Runtime(ABC):
             does not compile for long.
         most_files: Files that a table is made of, at most, where each is a long compilation; None where as many as the
             time allows. Where it is a number, widths are not swept: multiples of the width quantum are on offer.
-        profiles: Whether `Session.profile` tells nodes apart. Where it does not, it returns nothing, and tables fit
-            laws to the times of whole networks.
         clock: The steady clock in seconds that its sessions are timed with.
         sleep: Waits for seconds on that clock.
         conditions: Reads the counters of the machine that its sessions run on.
@@ -140,7 +138,6 @@ class Runtime(ABC):
     native: ClassVar[bool] = False
     compile_limit_s: ClassVar[float] = 0.0
     most_files: ClassVar[int | None] = None
-    profiles: ClassVar[bool] = True
     clock: Callable[[], float] = staticmethod(time.perf_counter)
     sleep: Callable[[float], None] = staticmethod(time.sleep)
     conditions: Callable[[], Counters] = staticmethod(read_counters)
@@ -175,6 +172,13 @@ class Runtime(ABC):
             RuntimeUnavailableError: The target cannot be used here.
         """
 
+    def profiles(self, target: Target) -> bool:
+        """Tell whether `Session.profile` tells nodes apart on a target.
+
+        Where it does not, it returns nothing, and tables fit laws to the times of whole networks.
+        """
+        return True
+
     def require(self, target: Target) -> None:
         """Check that a target can be used here.
 
@@ -202,6 +206,38 @@ def check_feeds(specs: Sequence[InputSpec], feeds: Arrays) -> None:
                 f"Input {spec.name!r} must be {spec.dtype} of shape {spec.shape}, but got {array.dtype} of shape "
                 f"{array.shape}."
             )
+
+
+def content_of(artefact: bytes | Path, who: str) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        ArtefactError: It cannot be read; `who` is the runtime's name in the message.
+    """
+    try:
+        return artefact if isinstance(artefact, bytes) else artefact.read_bytes()
+    except OSError as error:
+        raise ArtefactError(f"{who} cannot read the file: {error}") from error
+
+
+def out_of_reach(who: str, runtime: str, precisions: Mapping[str, Sequence[str]], target: Target) -> str | None:
+    """Return one sentence that says why a runtime serves no such target anywhere, or None where it does.
+
+    Args:
+        who: The runtime's name in messages.
+        runtime: Its name in targets.
+        precisions: Device -> the precisions that it serves there.
+        target: In question.
+    """
+    if target.runtime != runtime:
+        return f"{who} serves targets of the runtime {runtime} only, but got {target.slug}."
+    if target.device not in precisions:
+        known = f"device {next(iter(precisions))}" if len(precisions) == 1 else f"devices {' and '.join(precisions)}"
+        return f"{who} serves the {known} only, but got {target.device!r}."
+    known = ", ".join(precisions[target.device])
+    if target.precision not in precisions[target.device]:
+        return f"{who} serves {known} on {target.device} only, but got {target.precision!r}."
+    return None
 
 
 def check_finite(outputs: Arrays, precision: str) -> None:

@@ -32,7 +32,9 @@ from ._base import (
     check_feeds,
     check_open,
     check_profile_runs,
+    content_of,
     onednn_block,
+    out_of_reach,
     random_inputs,
 )
 from .aotinductor_compile import LIMIT_S, compile_apart
@@ -52,20 +54,15 @@ class AotInductor(Runtime):
     native: ClassVar[bool] = True
     compile_limit_s: ClassVar[float] = LIMIT_S
     most_files: ClassVar[int | None] = 20
-    profiles: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._specs: dict[str, tuple[InputSpec, ...]] = {}
 
     def unavailable(self, target: Target) -> str | None:
         """Return one sentence that says why the target cannot be used here, or None where it can."""
-        if target.runtime != self.name:
-            return f"AOTInductor serves targets of the runtime aotinductor only, but got {target.slug}."
-        if target.device not in PRECISIONS:
-            return f"AOTInductor serves the devices {' and '.join(PRECISIONS)} here, but got {target.device!r}."
-        known = PRECISIONS[target.device]
-        if target.precision not in known:
-            return f"AOTInductor serves {', '.join(known)} on {target.device} here, but got {target.precision!r}."
+        reason = out_of_reach("AOTInductor", self.name, PRECISIONS, target)
+        if reason is not None:
+            return reason
         try:
             _compiler()
         except ImportError as error:
@@ -84,6 +81,10 @@ class AotInductor(Runtime):
         """Return the channel block of oneDNN, which computes convolutions and products on CPUs; see `onednn_block`."""
         return onednn_block(profile) if device == "cpu" else GPU_QUANTUM
 
+    def profiles(self, target: Target) -> bool:
+        """Return False: what a package runs is compiled kernels, which no public interface tells apart."""
+        return False
+
     def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
         """Compile a program, unless that was done before, load the package, draw inputs and run it once.
 
@@ -95,10 +96,7 @@ class AotInductor(Runtime):
             RuntimeUnavailableError: The target cannot be used here.
         """
         self.require(target)
-        try:
-            content = artefact if isinstance(artefact, bytes) else artefact.read_bytes()
-        except OSError as error:
-            raise ArtefactError(f"AOTInductor cannot read the program: {error}") from error
+        content = content_of(artefact, "AOTInductor")
         specs = self._inputs_of(content, target.batch)
         conditions = {**self.versions(), "target": target.slug, "machine": probe().fingerprint_for(target.device)}
         package = kept(self.name, content, conditions, partial(compile_apart, content, target))

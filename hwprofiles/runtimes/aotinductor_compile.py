@@ -17,7 +17,7 @@ from ..children import child_environment
 from ..errors import ArtefactError
 from ..target import Target
 from . import cuda
-from .torch_program import input_specs, library
+from .torch_program import input_specs, library, moved
 
 LIMIT_S = 600.0
 """Seconds for one compilation: a network of 50 layers takes half a minute on one core."""
@@ -92,6 +92,6 @@ def main() -> None:
         specs = input_specs(program, target.batch)
         program.example_inputs = (tuple(torch.zeros(s.shape, dtype=getattr(torch, s.dtype)) for s in specs), {})
     if target.device != "cpu":
-        program = torch.export.passes.move_to_device_pass(program, target.device)
+        program = moved(program, target.device)
     with torch.no_grad():
         torch._inductor.aoti_compile_and_package(program, package_path=package)

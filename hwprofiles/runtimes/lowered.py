@@ -21,7 +21,10 @@ _KEPT_INPUTS: Mapping[str, tuple[int, ...]] = {"Resize": (1, 2), "Upsample": (1,
 
 
 def lowered(content: bytes, precision: str) -> bytes:
-    """Return a float32 file in fp16 or bf16; integers, booleans and doubles stay.
+    """Return a float32 file in fp16 or bf16; integers, booleans and doubles stay, and so does the opset.
+
+    ONNX itself lists bf16 for convolutions from opset 22 on only. Whether TensorRT takes it in files of an older one,
+    as Lathe's are, has not been tried on a GPU.
 
     Args:
         content: An ONNX file without external data.

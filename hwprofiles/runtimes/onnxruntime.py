@@ -99,6 +99,10 @@ class OnnxRuntime(Runtime):
             return 16
         return 8 if "avx2" in profile.cpu_flags else 4
 
+    def profiles(self, target: Target) -> bool:
+        """Tell whether nodes are told apart: on a GPU, the library's profile says only when kernels were launched."""
+        return target.device == "cpu"
+
     def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
         """Load a file, bind random inputs and run it once.
 
@@ -143,7 +147,7 @@ class _OnnxSession(Session):
         self._open()
         check_profile_runs(runs)
         if self._target.device != "cpu":
-            # The library's profile tells when kernels were launched on a GPU, not how long they took.
+            # See `OnnxRuntime.profiles`.
             return ()
         return profile_nodes(self._artefact, self._inputs, self._target, runs)
 

@@ -25,6 +25,7 @@ from ._base import (
     check_open,
     check_profile_runs,
     onednn_block,
+    out_of_reach,
     random_inputs,
 )
 
@@ -32,6 +33,9 @@ DEVICE = "CPU"
 
 # Precision of a target -> what the library calls it. Left to itself it runs fp32 files in bf16 where the CPU can.
 HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+PRECISIONS = {"cpu": tuple(HINTS)}
+"""Device -> precisions of targets on it."""
 
 # What the CPU must have so that the library computes in a precision rather than falls back.
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
@@ -49,12 +53,9 @@ class OpenVino(Runtime):
 
     def unavailable(self, target: Target) -> str | None:
         """Return one sentence that says why the target cannot be used here, or None where it can."""
-        if target.runtime != self.name:
-            return f"OpenVINO serves targets of the runtime openvino only, but got {target.slug}."
-        if target.device != "cpu":
-            return f"OpenVINO is built into this version for the device cpu only, but got {target.device!r}."
-        if target.precision not in HINTS:
-            return f"OpenVINO is built into this version for {' and '.join(HINTS)}, but got {target.precision!r}."
+        reason = out_of_reach("OpenVINO", self.name, PRECISIONS, target)
+        if reason is not None:
+            return reason
         if target.precision == "bf16" and not _BF16_FLAGS & set(probe().cpu_flags or ()):
             return "OpenVINO computes in bf16 where the CPU has avx512_bf16 or amx_bf16, but this one has neither."
         try:

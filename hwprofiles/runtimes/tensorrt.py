@@ -27,6 +27,8 @@ from ._base import (
     check_finite,
     check_open,
     check_profile_runs,
+    content_of,
+    out_of_reach,
     random_inputs,
 )
 from .kept import cache_folder, kept
@@ -37,7 +39,8 @@ from .tensorrt_profile import named_layers
 MAJORS = (10, 11)
 """Major versions that this adapter was written for."""
 
-PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
+PRECISIONS = {"cuda": ("fp32", "tf32", "fp16", "bf16")}
+"""Device -> precisions of targets on it."""
 
 _WARMUP_RUNS = 3
 
@@ -53,12 +56,9 @@ class TensorRt(Runtime):
 
     def unavailable(self, target: Target) -> str | None:
         """Return one sentence that says why the target cannot be used here, or None where it can."""
-        if target.runtime != self.name:
-            return f"TensorRT serves targets of the runtime tensorrt only, but got {target.slug}."
-        if target.device != "cuda":
-            return f"TensorRT serves the device cuda only, but got {target.device!r}."
-        if target.precision not in PRECISIONS:
-            return f"TensorRT serves {', '.join(PRECISIONS)} here, but got {target.precision!r}."
+        reason = out_of_reach("TensorRT", self.name, PRECISIONS, target)
+        if reason is not None:
+            return reason
         try:
             version = str(library().__version__)
         except ImportError as error:
@@ -85,10 +85,7 @@ class TensorRt(Runtime):
             RuntimeUnavailableError: The target cannot be used here.
         """
         self.require(target)
-        try:
-            content = artefact if isinstance(artefact, bytes) else artefact.read_bytes()
-        except OSError as error:
-            raise ArtefactError(f"TensorRT cannot read the file: {error}") from error
+        content = content_of(artefact, "TensorRT")
         versions, machine = self.versions(), probe().fingerprint_for(target.device)
         cache = cache_folder() / self.name / f"{machine}-{versions['tensorrt']}.timing"
 
@@ -97,7 +94,11 @@ class TensorRt(Runtime):
 
         conditions = {**versions, "target": target.slug, "machine": machine}
         plan = kept(self.name, content, conditions, make, suffix=".plan")
-        return _EngineSession(content, plan.read_bytes(), target, rng)
+        try:
+            return _EngineSession(content, plan.read_bytes(), target, rng)
+        except RuntimeError as error:
+            # Of CUDA, such as too little memory.
+            raise ArtefactError(f"TensorRT cannot run the file: {error}") from error
 
 
 class _EngineSession(Session):

@@ -27,11 +27,13 @@ from ._base import (
     check_finite,
     check_open,
     check_profile_runs,
+    content_of,
     onednn_block,
+    out_of_reach,
     random_inputs,
 )
 from .torch_profile import Stopwatch, profile_calls
-from .torch_program import Program, artefact_error, input_specs, library, load_program, named_outputs, quiet
+from .torch_program import Program, artefact_error, input_specs, library, load_program, moved, named_outputs, quiet
 from .torch_threads import THREADS
 
 LAYOUTS = ("contiguous", "channels_last")
@@ -40,7 +42,7 @@ LAYOUTS = ("contiguous", "channels_last")
 PRECISIONS = {"cpu": ("fp32",), "cuda": ("fp32", "tf32", "fp16", "bf16")}
 """Device -> precisions of targets on it."""
 
-_DTYPES = {"fp16": "float16", "bf16": "bfloat16"}
+_HALVES = {"fp16": "float16", "bf16": "bfloat16"}
 
 # Programs that a runtime keeps loaded: those of one comparison, the unpruned network among them.
 _KEPT = 8
@@ -60,13 +62,9 @@ class TorchEager(Runtime):
 
     def unavailable(self, target: Target) -> str | None:
         """Return one sentence that says why the target cannot be used here, or None where it can."""
-        if target.runtime != self.name:
-            return f"PyTorch eager serves targets of the runtime torch only, but got {target.slug}."
-        if target.device not in PRECISIONS:
-            return f"PyTorch eager serves the devices {' and '.join(PRECISIONS)} here, but got {target.device!r}."
-        known = PRECISIONS[target.device]
-        if target.precision not in known:
-            return f"PyTorch eager serves {', '.join(known)} on {target.device} here, but got {target.precision!r}."
+        reason = out_of_reach("PyTorch eager", self.name, PRECISIONS, target)
+        if reason is not None:
+            return reason
         layout = dict(target.options).get("layout", LAYOUTS[0])
         if layout not in LAYOUTS:
             return f"The option layout must be one of {', '.join(LAYOUTS)}, but got {layout!r}."
@@ -99,10 +97,7 @@ class TorchEager(Runtime):
 
     def _program(self, artefact: bytes | Path) -> Program:
         """Load a program, or take it from the last ones: torch takes half a second for one, a comparison many loads."""
-        try:
-            content = artefact if isinstance(artefact, bytes) else artefact.read_bytes()
-        except OSError as error:
-            raise artefact_error("read", error) from error
+        content = content_of(artefact, "PyTorch")
         key = hashlib.sha256(content).hexdigest()
         if key not in self._kept:
             self._kept[key] = load_program(content)
@@ -118,10 +113,7 @@ class _TorchSession(Session):
         self._specs = input_specs(program.exported, target.batch)
         # A copy, so that its weights lie elsewhere in memory than those of the session before.
         with quiet():
-            self._module = copy.deepcopy(program.module) if target.device == "cpu" else program.moved(target.device)
-        self._dtype = getattr(library(), _DTYPES.get(target.precision, "float32"))
-        if target.device != "cpu":
-            self._module.to(device=target.device, dtype=self._dtype)
+            self._module = _own_module(program, target)
         if dict(target.options).get("layout") == "channels_last":
             self._module.to(memory_format=library().channels_last)
         self._inputs = self._tensors(random_inputs(self._specs, rng))
@@ -186,12 +178,24 @@ class _TorchSession(Session):
     def _tensors(self, arrays: Arrays) -> list[Any]:
         torch = library()
         tensors = [torch.from_numpy(np.ascontiguousarray(arrays[spec.name])) for spec in self._specs]
-        if self._target.device != "cpu":
-            moved = [tensor.to(self._target.device) for tensor in tensors]
-            tensors = [tensor.to(self._dtype) if tensor.is_floating_point() else tensor for tensor in moved]
+        half = _half(self._target)
+        tensors = [t.to(self._target.device, half if t.is_floating_point() else None) for t in tensors]
         if dict(self._target.options).get("layout") != "channels_last":
             return tensors
         return [t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in tensors]
 
     def _check_open(self) -> None:
         check_open(not self._closed)
+
+
+def _own_module(program: Program, target: Target) -> Any:
+    """Return a module of a session's own: a copy, on the target's device and in its precision."""
+    if target.device == "cpu":
+        return copy.deepcopy(program.module)
+    module = moved(program.exported, target.device).module(check_guards=False)
+    return module.to(dtype=_half(target)) if _half(target) is not None else module
+
+
+def _half(target: Target) -> Any:
+    """Return the type that a target's weights and inputs are turned into; None where they stay as they are."""
+    return getattr(library(), _HALVES[target.precision]) if target.precision in _HALVES else None

@@ -33,10 +33,12 @@ class Program:
     module: Any
     names: Mapping[str, str]
 
-    def moved(self, device: str) -> Any:
-        """Return a module of its own whose weights and constants lie on another device."""
-        torch = library()
-        return torch.export.passes.move_to_device_pass(copy.deepcopy(self.exported), device).module(check_guards=False)
+
+def moved(exported: Any, device: str) -> Any:
+    """Return a copy of an exported program whose weights and constants lie on a device."""
+    # Torch does not import these by itself.
+    passes = importlib.import_module("torch.export.passes")
+    return passes.move_to_device_pass(copy.deepcopy(exported), device)
 
 
 def load_program(content: bytes) -> Program:

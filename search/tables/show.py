@@ -91,7 +91,11 @@ def _stale(stale: Mapping[str, Any]) -> str:
 
 
 def _hit_rate(rate: float | None) -> str:
-    return "unknown" if rate is None else f"{format_percent(rate)} predicted of networks that were left out"
+    return (
+        "unknown"
+        if rate is None
+        else f"{format_percent(rate)} predicted of networks that were left out, each unit by itself"
+    )
 
 
 def _error(content: Content) -> str:

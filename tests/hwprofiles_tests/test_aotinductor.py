@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from hwprofiles import ArtefactError, Target, get_runtime
-from hwprofiles.runtimes import aotinductor, aotinductor_compile
+from hwprofiles.runtimes import aotinductor
 from hwprofiles.runtimes.aotinductor_compile import compile_apart
 
 from .program_files import program_file
@@ -101,10 +101,9 @@ def test_packages_are_kept_by_content_and_target(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-def test_threads_are_compiled_in_and_restored(cache: Path) -> None:
+def test_threads_are_those_of_the_target_while_a_package_is_loaded(cache: Path) -> None:
     before = torch.get_num_threads()
     with get_runtime("aotinductor").load(program_file(), Target("aotinductor", threads=before + 1), rng()) as session:
         assert torch.get_num_threads() == before + 1
         session.run()
     assert torch.get_num_threads() == before
-    assert aotinductor_compile.LIMIT_S > 60

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
+import re
+import subprocess
+import sys
 from functools import reduce
 from typing import Any
 
@@ -36,8 +38,18 @@ TOLERANCES = {"fp32": 1e-4, "tf32": 1e-2, "fp16": 2e-2, "bf16": 0.1}
 def test_names_that_are_used_exist(name: str) -> None:
     found: Any = reduce(getattr, name.split("."), torch)
     assert found is not None
-    passes: Any = importlib.import_module("torch.export.passes")
-    assert callable(passes.move_to_device_pass)
+
+
+def test_programs_move_to_a_device_in_a_process_that_did_nothing_before() -> None:
+    """Torch imports the module for it on demand only, so that another test may have done so here."""
+    code = (
+        "import sys, torch; from hwprofiles.runtimes.torch_program import load_program, moved; "
+        "program = load_program(sys.stdin.buffer.read()); there = moved(program.exported, 'meta'); "
+        "print({str(v.device) for v in there.state_dict.values()} | "
+        "{str(v.device) for v in program.exported.state_dict.values()})"
+    )
+    told = subprocess.run([sys.executable, "-c", code], input=program_file(8), capture_output=True, check=True)
+    assert set(re.findall(r"cpu|meta", told.stdout.decode())) == {"cpu", "meta"}, "a copy moves, the program stays"
 
 
 def test_tf32_is_set_and_unset() -> None:

@@ -108,7 +108,7 @@ def test_loads_from_a_path(runtime: Runtime, tmp_path: Path) -> None:
     with runtime.load(path, target_of(runtime), rng()) as session:
         session.run()
         assert scores(session.outputs(image())).shape == (1, 5)
-        assert bool(session.profile(2)) == runtime.profiles
+        assert bool(session.profile(2)) == runtime.profiles(target_of(runtime))
     with pytest.raises(ArtefactError):
         runtime.load(tmp_path / f"missing{path.suffix}", target_of(runtime), rng())
 
@@ -124,7 +124,7 @@ def test_symbolic_batch_takes_the_batch_of_the_target(runtime: Runtime) -> None:
         session.run()
         feeds = {"image": np.ones((3, *IMAGE[1:]), np.float32)}
         assert scores(session.outputs(feeds)).shape == (3, 5)
-        assert bool(session.profile(1)) == runtime.profiles
+        assert bool(session.profile(1)) == runtime.profiles(target_of(runtime))
 
 
 def test_file_of_another_batch_is_refused(runtime: Runtime) -> None:
@@ -135,7 +135,7 @@ def test_file_of_another_batch_is_refused(runtime: Runtime) -> None:
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("width", [8, 13, 17])
 def test_profile_names_values_of_the_file(runtime: Runtime, named: bool, width: int) -> None:
-    if not runtime.profiles:
+    if not runtime.profiles(target_of(runtime)):
         pytest.skip(f"The runtime {runtime.name} does not tell nodes apart.")
     file = file_for(runtime, width, named=named)
     with runtime.load(file, target_of(runtime), rng()) as session:

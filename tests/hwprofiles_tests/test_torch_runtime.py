@@ -77,5 +77,5 @@ def test_gradients_are_off() -> None:
 
 
 def test_a_folder_is_no_program(tmp_path: Path) -> None:
-    with pytest.raises(ArtefactError, match="cannot read the program"):
+    with pytest.raises(ArtefactError, match="cannot read the file"):
         get_runtime("torch").load(tmp_path, TARGET, rng())
