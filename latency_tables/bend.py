@@ -53,18 +53,20 @@ class Bend:
             raise ValueError(f"A bend must rise from `low` to `high`, but got {self}.")
 
     @classmethod
-    def fit(cls, sums: Array, seconds: Array) -> Bend:
+    def fit(cls, sums: Array, seconds: Array, weights: Array | None = None) -> Bend:
         """Fit to networks by least squares on logarithms, with a ridge towards the straight line.
 
         Args:
             sums: Summed cells, shape (n,), above zero; n at least 1.
             seconds: Measured, shape (n,), above zero.
+            weights: Of each network, shape (n,), above zero and at most 1; 1 by default.
         """
         centre = float(np.mean(np.log(sums)))
         v, wanted = np.log(sums) - centre, np.log(seconds) - np.log(sums)
         features = np.stack([np.ones_like(v), v, v * v], axis=1)
+        weighted = features if weights is None else features * weights[:, None]
         ridge = np.diag([0.0, _SLOPE_RIDGE, _CURVE_RIDGE])
-        offset, extra, curve = np.linalg.solve(features.T @ features + ridge, features.T @ wanted)
+        offset, extra, curve = np.linalg.solve(weighted.T @ features + ridge, weighted.T @ wanted)
         slope = float(np.clip(1.0 + extra, _LEAST_SLOPE, _MOST_SLOPE))
         low, high = float(v.min()), float(v.max())
         # The curve gives way where it would make an end too flat or too steep.

@@ -24,7 +24,7 @@ from .law import Array
 
 SCALES = (*PARTS, "offset", "noise")
 """Names of the scales, all standard deviations of logarithms; "sampling" is that of a cell of one sample, "offset" one
-that all networks share, "noise" that of one network's timing."""
+that all networks share, "noise" that of one network's timing, beyond what the timing itself says."""
 
 _USUAL = np.log(np.array([0.05, 0.05, 0.05, 0.03, 0.03, 0.02, 0.05, 0.02, 0.015]))
 _LEAST, _MOST = np.log(1e-3), np.log(0.5)
@@ -59,7 +59,14 @@ class Correction:
     common: float
 
     @classmethod
-    def fit(cls, keys: Sequence[UnitKey], samples: Mapping[UnitKey, int], design: Array, errors: Array) -> Correction:
+    def fit(
+        cls,
+        keys: Sequence[UnitKey],
+        samples: Mapping[UnitKey, int],
+        design: Array,
+        errors: Array,
+        deviations: Array | None = None,
+    ) -> Correction:
         """Fit scales and posterior.
 
         Args:
@@ -67,12 +74,14 @@ class Correction:
             samples: How often the profile has seen each; absent for none.
             design: Share of each network's sum in each cell, shape (networks, cells); rows sum to 1.
             errors: Logarithm of measured over predicted sum of each network, shape (networks,).
+            deviations: Standard deviation of each error as its timing says it, shape (networks,); 0 by default.
         """
         cells = Cells.of(keys, samples)
         parts = [design @ product for product in cells.times(cells, design.T)]
         parts += [np.ones((len(errors),) * 2), np.eye(len(errors))]
-        scales = _fit_scales(parts, errors)
-        covariance = _sum(parts, scales)
+        timing = np.zeros_like(parts[0]) if deviations is None else np.diag(deviations**2)
+        scales = _fit_scales(parts, timing, errors)
+        covariance = _sum(parts, scales) + timing
         factor = cho_factor(covariance, lower=True)
         # One network that others contradict, as a burst of other work leaves it, must not pull its cells along.
         inverse = cho_solve(factor, np.eye(len(errors)))
@@ -86,7 +95,7 @@ class Correction:
 
     @property
     def noise(self) -> float:
-        """Standard deviation of the logarithm of one network's timing that no cell explains."""
+        """Standard deviation of the logarithm of a network's time that neither cells nor its timing's own explain."""
         return float(np.exp(self.scales[-1]))
 
     def mean(self, keys: Sequence[UnitKey]) -> Array:
@@ -121,13 +130,13 @@ def _sum(parts: Sequence[Array], scales: Array) -> Array:
     return total
 
 
-def _fit_scales(parts: Sequence[Array], errors: Array) -> Array:
+def _fit_scales(parts: Sequence[Array], timing: Array, errors: Array) -> Array:
     """Return the scales of greatest posterior density, each with a broad log-normal prior about its usual value."""
     flat = np.stack([part.ravel() for part in parts])
 
     def cost(scales: Array) -> tuple[float, Array]:
         variances = np.exp(2 * scales)
-        covariance = (variances @ flat).reshape(len(errors), len(errors))
+        covariance = (variances @ flat).reshape(timing.shape) + timing
         factor = cho_factor(covariance, lower=True, check_finite=False)
         pulls = cho_solve(factor, errors, check_finite=False)
         inverse = cho_solve(factor, np.eye(len(errors)), check_finite=False)

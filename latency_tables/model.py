@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.stats import norm  # type: ignore[import-untyped, unused-ignore]
 
 from .alike import Positions
 from .bend import Bend
@@ -40,6 +40,9 @@ LEAST_SPREAD = 0.03
 
 LEAST_JUDGED = 8
 """Networks below which none is called disturbed."""
+
+# Lower end of an interval, relative to its upper one, below which it tells nothing more.
+_LEAST_END = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,8 +98,8 @@ class Model:
     def deviations(self, networks: Sequence[Sequence[UnitKey]]) -> Array:
         """Return the standard deviation of the logarithm of measured over predicted seconds of networks, shape (n,).
 
-        What the cells leave open, and what no cell explains: each network's own placement in memory, and the noise of
-        a timing. 0 where there are too few networks to tell, and for a network of no time.
+        What the cells leave open, and what no cell explains, as each network's own placement in memory; not the
+        unsteadiness of one timing. 0 where there are too few networks to tell, and for a network of no time.
         """
         keys, rows, places = _layout(networks)
         if self.correction is None or not keys:
@@ -146,8 +149,9 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     seconds, bent back. Where no network has shares (the runtime gives no times of layers), the families' laws are
     fitted to whole networks instead, and no cell counts as measured.
 
-    A network far off what its cells say, as a burst of other work leaves it, gives shares, but no scale; neither does
-    one whose timing called itself unstable, unless most did. The baseline counts for `BASELINE_WEIGHT` networks.
+    A network counts by the interval of its timing (`timing_deviations`): what the machine's unsteadiness left wide
+    says little. One that is far off what its cells say even so, as a burst of other work leaves it, gives shares, but
+    no scale. The baseline counts for `BASELINE_WEIGHT` networks.
 
     Args:
         rows: Networks, the baseline among them.
@@ -157,32 +161,37 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     exact = [row for row in rows if row.origin == BASELINE]
     rows = sorted([*rows, *(BASELINE_WEIGHT - 1) * exact], key=lambda row: row.job)
     timed = _Timed.of(rows)
-    bend, sums, steady = Bend(), timed.seconds, _steady(rows)
+    bend, sums, deviations = Bend(), timed.seconds, timing_deviations(rows)
     for _ in range(ROUNDS):
         families = timed.families(sums, quantum) or _laws_of_networks(rows, sums, quantum)
         known, totals, design = timed.totals(families)
         if not known.size:
             break
-        bend, usual = _fit_bend(totals, timed.seconds[known], steady[known])
+        bend, trust = _fit_bend(totals, timed.seconds[known], deviations[known])
         sums = bend.sums(timed.seconds)
-        sums[known[~usual]] = totals[~usual]
+        # What a timing does not say of its network's scale, the others' cells do.
+        sums[known] **= trust
+        sums[known] *= totals ** (1 - trust)
     unseen = frozenset(unit.key.family for row in rows for unit in row.units) - set(families)
     if len(known) < 2:
         return Model(families, bend, unseen)
-    if steady[known].sum() >= 2:
-        totals, design, known = totals[steady[known]], design[steady[known]], known[steady[known]]
     errors = np.log(bend.sums(timed.seconds[known])) - np.log(totals)
     used = np.flatnonzero(design.any(axis=0))
     keys = [timed.keys[place] for place in used]
-    correction = Correction.fit(keys, timed.samples, design[:, used] / totals[:, None], errors)
+    own = deviations[known] / bend.steepness(totals)
+    correction = Correction.fit(keys, timed.samples, design[:, used] / totals[:, None], errors, own)
     return Model(families, bend, unseen, correction)
 
 
-def _steady(rows: Sequence[NetworkRow]) -> NDArray[np.bool_]:
-    """Return which networks' timings count, shape (n,): those that found nothing against themselves, or all."""
-    steady = np.array([not row.judgement for row in rows], dtype=np.bool_)
-    enough = steady.sum() >= max(LEAST_JUDGED, len(rows) / 2)
-    return steady if enough else np.ones_like(steady)
+def timing_deviations(rows: Sequence[NetworkRow]) -> Array:
+    """Return the standard deviation of the logarithm of each network's ratio, shape (n,), as its interval says it.
+
+    0 for the baseline, whose ratio is 1 by definition.
+    """
+    ends = [(row.ratio.low, row.ratio.high, row.ratio.confidence) for row in rows]
+    low, high, confidence = np.array(ends, dtype=np.float64).reshape(-1, 3).T
+    # An end at zero says nothing of the ratio: a logarithm's width as wide as any.
+    return np.asarray(np.log(high / np.maximum(low, high * _LEAST_END)) / (2 * norm.ppf((1 + confidence) / 2)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -255,18 +264,21 @@ class _Timed:
         return np.bincount(self.places[~np.isnan(self.shares)], minlength=len(self.keys))
 
 
-def _fit_bend(totals: Array, seconds: Array, steady: NDArray[np.bool_]) -> tuple[Bend, NDArray[np.bool_]]:
-    """Return the bend, and which networks are steady and as near to it as the others say; only those have a part."""
-    if not steady.any():
-        steady = np.ones_like(steady)
-    bend = Bend.fit(totals[steady], seconds[steady])
+def _fit_bend(totals: Array, seconds: Array, deviations: Array) -> tuple[Bend, Array]:
+    """Return the bend, and how far each network's timing is to be trusted, from 0 to 1.
+
+    By the timing's own deviation; and not at all where a network is farther off the bend than that and the others say.
+    """
+    trust = LEAST_SPREAD**2 / (LEAST_SPREAD**2 + deviations**2)
+    bend = Bend.fit(totals, seconds, trust)
     errors = np.log(seconds) - np.log(bend.seconds(totals))
     if len(errors) < LEAST_JUDGED:
-        return bend, steady
-    errors = np.abs(errors - np.median(errors[steady]))
+        return bend, trust
+    errors = np.abs(errors - np.median(errors))
     # The median of the absolute error, times this, is the standard deviation of a normal distribution.
-    usual = steady & (errors <= OUTLYING * max(1.4826 * float(np.median(errors[steady])), LEAST_SPREAD))
-    return (bend if usual.all() else Bend.fit(totals[usual], seconds[usual])), usual
+    spread = max(1.4826 * float(np.median(errors)), LEAST_SPREAD)
+    usual = errors <= OUTLYING * np.hypot(spread, deviations)
+    return (bend if usual.all() else Bend.fit(totals[usual], seconds[usual], trust[usual])), np.where(usual, trust, 0.0)
 
 
 def _laws_of_networks(rows: Sequence[NetworkRow], sums: Array, quantum: int) -> dict[str, FamilyCells]:

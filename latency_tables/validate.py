@@ -12,7 +12,7 @@ from scipy.stats import kendalltau  # type: ignore[import-untyped, unused-ignore
 
 from .errors import SparseTableError
 from .law import Array
-from .model import fit_model
+from .model import fit_model, timing_deviations
 from .record import BASELINE
 from .table import LatencyTable, NetworkRow
 
@@ -40,8 +40,8 @@ class HeldOut:
         unpredicted: Networks with a unit whose family no other network has; they are in no figure.
         kendall_tau_ceiling: The rank correlation that a perfect prediction would reach, given how well the
             measurements repeat (see `tau_ceiling`); None where too few windows say so.
-        deviations: Logarithm of measured over predicted, in standard deviations of what the model said it would be,
-            the noise of one timing included; empty where the model said nothing about some of them.
+        deviations: Logarithm of measured over predicted, in standard deviations of what the model and the network's
+            own timing said it would be; empty where the model said nothing about some of them.
     """
 
     jobs: tuple[str, ...]
@@ -195,7 +195,8 @@ def _score(splits: Sequence[tuple[list[NetworkRow], list[NetworkRow]]], quantum:
         known = [row for row in unseen if all(unit.key.family in model.families for unit in row.units)]
         networks = [[unit.key for unit in row.units] for row in known]
         predicted, spread = model.networks(networks)[0], model.deviations(networks)
-        for row, seconds, one in zip(known, predicted.tolist(), spread.tolist(), strict=True):
+        said = np.where(spread > 0, np.hypot(spread, timing_deviations(known)), 0.0)
+        for row, seconds, one in zip(known, predicted.tolist(), said.tolist(), strict=True):
             # No time at all is no prediction: its units were seen, but none of them took any.
             if seconds > 0:
                 off = math.log(row.seconds.median / seconds)
@@ -207,8 +208,8 @@ def _score(splits: Sequence[tuple[list[NetworkRow], list[NetworkRow]]], quantum:
             "unseen networks: build more networks of one kind."
         )
     jobs, measured, predicted_s, deviations = zip(*sorted(scored), strict=True)
-    said = () if any(map(math.isnan, deviations)) else deviations
-    return HeldOut(jobs, measured, predicted_s, tuple(sorted(unpredicted)), ceiling, said)
+    told = () if any(map(math.isnan, deviations)) else deviations
+    return HeldOut(jobs, measured, predicted_s, tuple(sorted(unpredicted)), ceiling, told)
 
 
 def tau_ceiling(windows: Sequence[Sequence[float]]) -> float | None:

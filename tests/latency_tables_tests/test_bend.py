@@ -76,6 +76,14 @@ def test_a_curve_is_followed() -> None:
     np.testing.assert_allclose(Bend.fit(sums, measured).seconds(sums), measured, rtol=5e-3)
 
 
+def test_networks_count_by_their_weights() -> None:
+    sums = np.geomspace(1e-4, 1e-2, 40)
+    measured = np.where(np.arange(40) % 2, 1.3, 1.0) * sums
+    even, odd = (Bend.fit(sums, measured, np.where(np.arange(40) % 2 == i, 1.0, 1e-6)) for i in (0, 1))
+    np.testing.assert_allclose(even.seconds(sums), sums, rtol=1e-3)
+    np.testing.assert_allclose(odd.seconds(sums), 1.3 * sums, rtol=1e-2)
+
+
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_few_networks_are_enough(n: int) -> None:
     sums = np.geomspace(1e-3, 2e-3, n)

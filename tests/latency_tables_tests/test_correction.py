@@ -76,6 +76,19 @@ def test_one_wild_network_moves_predictions_by_little() -> None:
     assert np.abs(first - second).mean() < 0.01
 
 
+def test_timings_of_known_unsteadiness_say_less_and_are_no_noise() -> None:
+    design, errors = noisy(60, noise=0.0)
+    unsteady = np.where(np.arange(60) % 2, 0.08, 0.0)
+    shaken = errors + unsteady * np.random.default_rng(5).standard_normal(60)
+    unseen, wanted = noisy(50, seed=7, noise=0.0)
+    left = {}
+    for known in (True, False):
+        correction = Correction.fit(KEYS, SAMPLES, design, shaken, unsteady if known else None)
+        left[known] = np.sqrt(np.mean((wanted - np.log(unseen @ np.exp(correction.mean(KEYS)))) ** 2))
+        assert (correction.noise < 0.02) == known
+    assert 2 * left[True] < left[False]
+
+
 def test_order_of_networks_does_not_matter() -> None:
     design, errors = noisy(30)
     order = np.random.default_rng(3).permutation(30)

@@ -1,12 +1,14 @@
 import dataclasses
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwprofiles import StaircaseLaw
+from hwprofiles import Interval, StaircaseLaw
 from latency_tables import Estimate, LatencyTable, NetworkRow, Predictor, SparseTableError, UnitKey, UnknownUnitError
+from latency_tables.model import timing_deviations
 from latency_tables.overhead import profiling_overhead, true_shares
 
 from .chains import FAMILY, FULL, QUANTUM, chain, job, keys, null_runtime, random_widths
@@ -182,16 +184,42 @@ def test_an_estimate_lies_in_its_interval(low_high: tuple[float, float]) -> None
         Estimate(1.0, 0.9, 1.1, "guessed")
 
 
-def test_timings_that_call_themselves_unstable_give_no_scale(table: LatencyTable) -> None:
+def slower(interval: Interval, factor: float, half: float) -> Interval:
+    median = factor * interval.median
+    return dataclasses.replace(interval, median=median, low=median * (1 - half), high=median * (1 + half))
+
+
+def slowed(table: LatencyTable, half: float) -> LatencyTable:
+    """Make four networks 10 % slower, and the half-widths of their intervals `half`."""
     rows = list(table.rows)
     for place in (2, 5, 8, 11):
-        seconds = rows[place].seconds
-        slower = dataclasses.replace(seconds, median=1.1 * seconds.median, high=1.1 * seconds.high)
-        rows[place] = dataclasses.replace(rows[place], seconds=slower, judgement=("The machine was busy.",))
-    predictor = Predictor.fit(dataclasses.replace(table, rows=tuple(rows)), quantum=QUANTUM)
-    errors = [predictor.estimate(keys(w)).seconds / true_seconds(w) - 1 for w in UNSEEN]
-    # With a say in the scale they move predictions by over 3 %.
-    assert np.max(np.abs(errors)) < 0.01
+        row = rows[place]
+        rows[place] = dataclasses.replace(
+            row, seconds=slower(row.seconds, 1.1, half), ratio=slower(row.ratio, 1.1, half)
+        )
+    return dataclasses.replace(table, rows=tuple(rows))
+
+
+def test_a_timing_counts_by_its_interval(table: LatencyTable) -> None:
+    worst = {}
+    for half in (0.005, 0.05, 0.2):
+        predictor = Predictor.fit(slowed(table, half), quantum=QUANTUM)
+        errors = [predictor.estimate(keys(w)).seconds / true_seconds(w) - 1 for w in UNSEEN]
+        worst[half] = float(np.max(np.abs(errors)))
+    assert worst[0.005] > worst[0.05] > worst[0.2]
+    assert worst[0.005] > 0.05
+    assert worst[0.2] < 0.02
+
+
+def test_the_deviation_of_a_timing_is_that_of_its_interval(table: LatencyTable) -> None:
+    row = table.networks[0]
+    normal = Interval(1.0, math.exp(-1.96 * 0.02), math.exp(1.96 * 0.02), confidence=0.95)
+    from_zero = Interval(1.0, 0.0, 2.0, confidence=0.95)
+    rows = [table.rows[0], *(dataclasses.replace(row, ratio=ratio) for ratio in (normal, from_zero))]
+    exact, two, wide = timing_deviations(rows)
+    assert exact == 0
+    assert two == pytest.approx(0.02, rel=1e-3)
+    assert 1 < wide < math.inf
 
 
 _PREDICTOR: list[Predictor] = []
