@@ -12,6 +12,7 @@ from .runtimes import (
     DEFAULT_LAW,
     RUNTIMES,
     VALUES_FILE,
+    ArtefactKind,
     FakeClock,
     InputSpec,
     NodeTime,
@@ -48,6 +49,7 @@ from .units import Quantity, format_interval, format_percent, format_seconds, pa
 
 __all__ = [
     "ArtefactError",
+    "ArtefactKind",
     "Counters",
     "DEFAULT_LAW",
     "Difference",

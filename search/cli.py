@@ -36,7 +36,7 @@ from hwprofiles import (
 )
 
 from .config import config_template, load_config
-from .deploy import SENTENCES, SUBNET, Verification, check_deliverable
+from .deploy import SENTENCES, SUBNET, Verification
 from .doctor import doctor
 from .engine import Outcome, Plan, plan
 from .errors import BundleError, ConfigError
@@ -281,8 +281,9 @@ def verify(
     targets = [_target(slug) for slug in dict.fromkeys(target or ())] or [opened.target]
     for one in targets:
         # Before any is timed: a target that cannot be used must not cost the others' answers.
-        check_deliverable(get_runtime(one.runtime))
-        get_runtime(one.runtime).require(one)
+        runtime = get_runtime(one.runtime)
+        runtime.require(one)
+        opened.networks(runtime.artefact_kind)
     found: dict[str, Verification] = {}
     with answers_only(), TerminalProgress(_errors()) as progress:
         for one in targets:

@@ -1,11 +1,12 @@
 """Ways to run files: one runtime a file, and the tables that name them."""
 
-from ._base import VALUES_FILE, InputSpec, NodeTime, Runtime, Session
+from ._base import VALUES_FILE, ArtefactKind, InputSpec, NodeTime, Runtime, Session
 from .law import DEFAULT_LAW, StaircaseLaw
 from .null import FakeClock, NullRuntime
 from .registry import RUNTIMES, TargetStatus, available_targets, get_runtime, unavailable
 
 __all__ = [
+    "ArtefactKind",
     "DEFAULT_LAW",
     "FakeClock",
     "InputSpec",

@@ -20,6 +20,9 @@ from ..target import Target
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
+ArtefactKind = Literal["onnx", "exported_program"]
+"""What a runtime loads: an ONNX file, or a program of `torch.export`."""
+
 VALUES_FILE = "values.json"
 """Extra file of an exported program that says what its calls are named in profiles; those that it lacks keep theirs."""
 
@@ -133,7 +136,7 @@ class Runtime(ABC):
     """
 
     name: ClassVar[str]
-    artefact_kind: ClassVar[Literal["onnx", "exported_program"]]
+    artefact_kind: ClassVar[ArtefactKind]
     device: ClassVar[str] = "cpu"
     native: ClassVar[bool] = False
     compile_limit_s: ClassVar[float] = 0.0

@@ -12,7 +12,7 @@ import importlib
 import subprocess
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from . import cuda
 from ._base import (
     GPU_QUANTUM,
     Arrays,
+    ArtefactKind,
     InputSpec,
     NodeTime,
     Runtime,
@@ -50,7 +51,7 @@ class AotInductor(Runtime):
     """Compiles exported programs to native code for a fixed number of threads; denormals are flushed."""
 
     name: ClassVar[str] = "aotinductor"
-    artefact_kind: ClassVar[Literal["onnx", "exported_program"]] = "exported_program"
+    artefact_kind: ClassVar[ArtefactKind] = "exported_program"
     native: ClassVar[bool] = True
     compile_limit_s: ClassVar[float] = LIMIT_S
     most_files: ClassVar[int | None] = 20

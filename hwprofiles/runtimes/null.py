@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import math
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from ..profile import HardwareProfile
 from ..target import Target
 from ._base import (
     Arrays,
+    ArtefactKind,
     InputSpec,
     NodeTime,
     Runtime,
@@ -64,7 +65,7 @@ class NullRuntime(Runtime):
     """
 
     name: ClassVar[str] = "null"
-    artefact_kind: ClassVar[Literal["onnx", "exported_program"]] = "onnx"
+    artefact_kind: ClassVar[ArtefactKind] = "onnx"
 
     def __init__(self, law: StaircaseLaw = DEFAULT_LAW, noise: float = 0.0, drift: float = 0.0, seed: int = 0) -> None:
         """Make a machine.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from ..target import Target
 from ._base import (
     GPU_QUANTUM,
     Arrays,
+    ArtefactKind,
     InputSpec,
     NodeTime,
     Runtime,
@@ -60,7 +61,7 @@ class OnnxRuntime(Runtime):
     """
 
     name: ClassVar[str] = "onnxruntime"
-    artefact_kind: ClassVar[Literal["onnx", "exported_program"]] = "onnx"
+    artefact_kind: ClassVar[ArtefactKind] = "onnx"
     native: ClassVar[bool] = True
 
     def unavailable(self, target: Target) -> str | None:

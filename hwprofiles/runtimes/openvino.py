@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from ..profile import HardwareProfile
 from ..target import Target
 from ._base import (
     Arrays,
+    ArtefactKind,
     InputSpec,
     NodeTime,
     Runtime,
@@ -48,7 +49,7 @@ class OpenVino(Runtime):
     """Runs ONNX files with the CPU plugin: precision, threads and one stream fixed, denormals flushed."""
 
     name: ClassVar[str] = "openvino"
-    artefact_kind: ClassVar[Literal["onnx", "exported_program"]] = "onnx"
+    artefact_kind: ClassVar[ArtefactKind] = "onnx"
     native: ClassVar[bool] = True
 
     def unavailable(self, target: Target) -> str | None:

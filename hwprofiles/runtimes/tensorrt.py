@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from . import cuda
 from ._base import (
     GPU_QUANTUM,
     Arrays,
+    ArtefactKind,
     InputSpec,
     NodeTime,
     Runtime,
@@ -49,7 +50,7 @@ class TensorRt(Runtime):
     """Builds an engine of each file and keeps it; inputs and outputs are float32 and lie on the GPU."""
 
     name: ClassVar[str] = "tensorrt"
-    artefact_kind: ClassVar[Literal["onnx", "exported_program"]] = "onnx"
+    artefact_kind: ClassVar[ArtefactKind] = "onnx"
     device: ClassVar[str] = "cuda"
     native: ClassVar[bool] = True
     compile_limit_s: ClassVar[float] = 600.0

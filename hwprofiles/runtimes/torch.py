@@ -7,7 +7,7 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from . import cuda
 from ._base import (
     GPU_QUANTUM,
     Arrays,
+    ArtefactKind,
     InputSpec,
     NodeTime,
     Runtime,
@@ -55,7 +56,7 @@ class TorchEager(Runtime):
     """
 
     name: ClassVar[str] = "torch"
-    artefact_kind: ClassVar[Literal["onnx", "exported_program"]] = "exported_program"
+    artefact_kind: ClassVar[ArtefactKind] = "exported_program"
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Program] = OrderedDict()

@@ -1,16 +1,18 @@
 """From a network to the file that runs on the target, and the proof that it is fast enough."""
 
 from .covering import covering, draw, job, smallest, structure_digest, unseen
+from .delivered import Delivered
 from .export import check_export, export, to_onnx
 from .exported import computed, exported
 from .program import PT2_FILE, write_pt2
 from .proving import MEANINGS, prove, require
 from .slicing import SLICERS, OnnxSlicer, ProgramSlicer, Slicer
 from .sweeping import SweepClass, stairs_of_dims, sweep_classes, sweeps
-from .verify import BASELINE, SENTENCES, SUBNET, Verdict, Verification, check_deliverable, verify
+from .verify import BASELINE, SENTENCES, SUBNET, Verdict, Verification, verify
 
 __all__ = [
     "BASELINE",
+    "Delivered",
     "MEANINGS",
     "PT2_FILE",
     "SENTENCES",
@@ -22,7 +24,6 @@ __all__ = [
     "SweepClass",
     "Verdict",
     "Verification",
-    "check_deliverable",
     "check_export",
     "computed",
     "covering",

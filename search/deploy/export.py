@@ -18,7 +18,7 @@ from hwprofiles import Session
 from ..errors import ExportError
 from ..surgery import Subnet
 from .attention import spelled_out
-from .exported import EXPORT_TOLERANCE
+from .exported import PRECISION_TOLERANCES
 from .program import flattened, input_names, numbered, program_of, quiet, tensors_of
 
 INPUT_NAMES = "input"
@@ -174,26 +174,28 @@ def _strip(proto: onnx.ModelProto) -> None:
         del tensor.metadata_props[:]
 
 
-def check_export(model: nn.Module, session: Session, inputs: torch.Tensor) -> float:
+def check_export(model: nn.Module, session: Session, inputs: torch.Tensor, precision: str = "fp32") -> float:
     """Compare an exported file with its network on some inputs, and return the largest relative difference.
 
     Args:
         model: The network, in eval mode, with one input and one output.
         session: The file, loaded on its runtime.
         inputs: Of shape (n, ...); n at least the file's batch.
+        precision: That the runtime computes in.
 
     Raises:
-        ExportError: The outputs differ by more than `EXPORT_TOLERANCE`.
+        ExportError: The outputs differ by more than `PRECISION_TOLERANCES` allows.
     """
+    tolerance = PRECISION_TOLERANCES[precision]
     spec = session.input_specs[0]
     batch = inputs[: spec.shape[0]]
     with torch.no_grad():
         expected = model(batch).numpy()
     (got,) = session.outputs({spec.name: batch.numpy()}).values()
     difference = float(np.abs(got - expected).max() / max(float(np.abs(expected).max()), 1e-12))
-    if not difference <= EXPORT_TOLERANCE:
+    if not difference <= tolerance:
         raise ExportError(
-            f"An exported file computes what its network computes, within {EXPORT_TOLERANCE:g} of the largest output, "
+            f"An exported file computes what its network computes, within {tolerance:g} of the largest output, "
             f"but the outputs of {type(model).__name__} differ by {difference:.3g}."
         )
     return difference

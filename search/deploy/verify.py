@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,11 +13,12 @@ from hwprofiles import (
     Measurement,
     Quantity,
     Runtime,
-    RuntimeUnavailableError,
     Target,
     compare_files,
     verify_protocol,
 )
+
+from .delivered import Delivered
 
 Verdict = Literal["met", "unneeded", "missed", "infeasible", "unstable"]
 
@@ -42,7 +41,7 @@ class Verification:
     Attributes:
         budget: Seconds, or a fraction of the unpruned network's latency.
         measurement: The raw windows of both.
-        hashes: SHA-256 of the timed files, by contestant.
+        hashes: SHA-256 of what was timed, by contestant: see `Delivered.digest`.
     """
 
     budget: Quantity
@@ -71,46 +70,35 @@ class Verification:
         return "met" if interval.high <= self.budget.value else "missed"
 
 
-def check_deliverable(runtime: Runtime) -> None:
-    """Check that a runtime takes what bundles hold.
-
-    Raises:
-        RuntimeUnavailableError: It takes another kind of file.
-    """
-    if runtime.artefact_kind != "onnx":
-        raise RuntimeUnavailableError(
-            f"A bundle holds ONNX files, but the runtime {runtime.name} takes another kind ({runtime.artefact_kind}): "
-            "`lathe profile` can build a table for it; search and verify for another runtime."
-        )
-
-
 def verify(
     runtime: Runtime,
     target: Target,
-    files: Mapping[str, Path],
+    networks: Mapping[str, Delivered],
     budget: Quantity,
     *,
     rng: np.random.Generator,
     on_window: Callable[[int, int], None] | None = None,
 ) -> Verification:
-    """Time the unpruned and the cut network's files in turn on the target.
+    """Time the unpruned and the cut network in turn on the target.
 
     Args:
-        runtime: Runs the files.
+        runtime: Runs them.
         target: Where.
-        files: "baseline" and "subnet".
+        networks: "baseline" and "subnet".
         budget: What must be met.
         rng: Orders turns and draws inputs.
         on_window: Told (windows so far, windows at least).
 
     Raises:
-        ArtefactError: The runtime cannot run a file.
-        RuntimeUnavailableError: The target cannot be used here, or takes another kind of file.
+        ArtefactError: The runtime cannot run one.
+        RuntimeUnavailableError: The target cannot be used here.
+        BundleError: A stored network is damaged.
+        ExportError: It does not export to what the runtime takes.
     """
-    check_deliverable(runtime)
     runtime.require(target)
-    contents = {name: files[name].read_bytes() for name in (BASELINE, SUBNET)}
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    kind = runtime.artefact_kind
+    contents = {name: networks[name].content(kind, target.batch) for name in (BASELINE, SUBNET)}
+    hashes = {name: networks[name].digest(kind) for name in contents}
     protocol = verify_protocol(budget.kind == "time")
     measured = compare_files(runtime, contents, target, BASELINE, protocol, rng=rng, on_window=on_window)
     return Verification(budget, measured, hashes)

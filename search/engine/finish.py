@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ import torch
 from hwprofiles import Measurement, Quantity, Runtime, Target
 
 from ..config import RunConfig
-from ..deploy import BASELINE, SUBNET, Verification, check_export, export, prove, require, verify
+from ..deploy import BASELINE, SUBNET, Delivered, Verification, check_export, export, prove, require, verify
 from ..errors import TrainingError
 from ..finetune import FitResult, FitStep, evaluate, fit
 from ..graph import Blueprint, Candidate, Selection, full
@@ -22,7 +20,7 @@ from ..importance import Scores, select
 from ..surgery import Proof, Subnet, cut, load_subnet, to_bytes
 from ..tasks import Task
 from .folder import RunFolder
-from .layout import FILES
+from .layout import FILES, STORED_FILES, delivered
 from .objective import Objective
 from .progress import Progress
 
@@ -39,11 +37,12 @@ class Finished:
         selection: Which units it keeps.
         history: Epochs of its fine-tuning.
         verification: The timing of its file.
-        accuracy: Contestant -> metric, computed through the exported file on its runtime.
+        accuracy: Contestant -> metric, computed through what its runtime is given.
         examples: Held-out examples that it was computed on.
         parameters: Contestant -> number of trainable values.
-        file_bytes: Contestant -> size of its file.
-        export_difference: Largest relative difference of the exported file's outputs from torch's.
+        file_bytes: Contestant -> size of its ONNX file.
+        files: Name in the bundle -> SHA-256, for all files of both networks.
+        export_difference: Largest relative difference of the runtime's outputs from torch's.
         proofs: Name -> what each proof of the cut measured, as reports hold it; empty where they are switched off.
     """
 
@@ -55,6 +54,7 @@ class Finished:
     examples: int
     parameters: dict[str, int]
     file_bytes: dict[str, int]
+    files: dict[str, str]
     export_difference: float
     proofs: dict[str, Any]
 
@@ -80,15 +80,16 @@ def finish(
     teacher = cut(blueprint, select(blueprint, full(blueprint), scores))
     place = f"candidates/{candidate.digest}"
     subnet, history = _tune(config, objective, candidate, teacher, task, folder, place, progress)
-    files = {BASELINE: folder.file(FILES[BASELINE]), SUBNET: folder.file(f"{place}/{FILES[SUBNET]}")}
-    _export(config, {BASELINE: teacher, SUBNET: subnet}, files)
-    target = config.target
+    networks, target = {BASELINE: teacher, SUBNET: subnet}, config.target
+    _store(folder, ".", BASELINE, teacher)
+    files = {BASELINE: delivered(folder.path, BASELINE), SUBNET: delivered(folder.file(place), SUBNET)}
+    _export(config, networks, files)
     proofs = {}
     if config.run.proofs:
         progress.stage("prove", "the cut")
         proofs = _prove(config, blueprint, selection, subnet, runtime, folder, place, known)
     progress.stage("accuracy", "through the exported files")
-    accuracy, difference = _scores(runtime, target, files, {BASELINE: teacher, SUBNET: subnet}, task, folder, place)
+    accuracy, difference = _scores(runtime, target, files, networks, task, folder, place)
     progress.stage("verify", "the exported files on the target")
     verification = _verify(runtime, target, files, config.budget.latency, config.run.seed, folder, place, progress)
     return Finished(
@@ -98,8 +99,9 @@ def finish(
         verification,
         accuracy,
         sum(len(inputs) for inputs, _ in task.val_batches()),
-        {name: _count(network) for name, network in ((BASELINE, teacher), (SUBNET, subnet))},
-        {name: path.stat().st_size for name, path in files.items()},
+        {name: _count(network) for name, network in networks.items()},
+        {name: file.onnx.stat().st_size for name, file in files.items()},
+        {name: digest for file in files.values() for name, digest in file.digests().items()},
         difference,
         proofs,
     )
@@ -140,17 +142,17 @@ def _tune(
         )
     except TrainingError as exc:
         kept = f"{place}/{LAST_GOOD}"
-        _store(folder, kept, subnet)
+        _store(folder, kept, SUBNET, subnet)
         message = f"{exc} The last good network is kept in {folder.file(kept)}; `search.load_subnet` reads it."
         raise TrainingError(message, exc.state, exc.result) from exc
-    _store(folder, place, subnet)
+    _store(folder, place, SUBNET, subnet)
     history = [asdict(record) for record in result.history]
     folder.write_json(f"{place}/finetune.json", {"history": history, "seconds": result.seconds})
     return subnet, history
 
 
-def _store(folder: RunFolder, place: str, subnet: Subnet) -> None:
-    for name, data in to_bytes(subnet).items():
+def _store(folder: RunFolder, place: str, contestant: str, network: Subnet) -> None:
+    for name, data in zip(STORED_FILES[contestant], to_bytes(network).values(), strict=True):
         folder.write(f"{place}/{name}", data)
 
 
@@ -158,13 +160,13 @@ def _told(step: FitStep) -> tuple[int, int, str]:
     return round(1000 * step.fraction), 1000, f"epoch {step.epoch + 1}, loss {step.loss:.4g}"
 
 
-def _export(config: RunConfig, networks: dict[str, Subnet], files: dict[str, Path]) -> None:
+def _export(config: RunConfig, networks: dict[str, Subnet], files: dict[str, Delivered]) -> None:
     metadata = {"lathe.input": str([list(shape) for _, shape in config.model.inputs])}
     if config.task.mean is not None and config.task.std is not None:
         metadata |= {"lathe.mean": str(list(config.task.mean)), "lathe.std": str(list(config.task.std))}
-    for name, path in files.items():
-        if not path.exists():
-            export(networks[name], path, batch=config.target.batch, metadata=metadata)
+    for name, file in files.items():
+        if not file.onnx.exists():
+            export(networks[name], file.onnx, batch=config.target.batch, metadata=metadata)
 
 
 def _prove(
@@ -189,7 +191,8 @@ def _prove(
         seed=config.run.seed,
         onnx=folder.file(f"{place}/{FILES[SUBNET]}"),
         batches=(config.target.batch,),
-        runtime=runtime,
+        # One that takes no ONNX files, or not on the CPU, has been asked by `Bench.open`, and is again for accuracy.
+        runtime=runtime if runtime.artefact_kind == "onnx" and config.target.device == "cpu" else None,
         threads=config.target.threads,
         known=known,
     )
@@ -202,20 +205,22 @@ def _prove(
 def _scores(
     runtime: Runtime,
     target: Target,
-    files: dict[str, Path],
+    files: dict[str, Delivered],
     networks: dict[str, Subnet],
     task: Task,
     folder: RunFolder,
     place: str,
 ) -> tuple[dict[str, float], float]:
-    """Return each file's metric on its runtime, and how far the subnet's file is from torch."""
+    """Return each network's metric on its runtime, and how far the farther of them is from torch."""
     stored = folder.read_json(f"{place}/accuracy.json")
     if stored is not None:
         return stored["accuracy"], stored["export_difference"]
     accuracy, difference = {}, 0.0
-    for name, path in files.items():
-        with runtime.load(path.read_bytes(), target, np.random.default_rng(0)) as session:
-            difference = max(difference, check_export(networks[name], session, task.calibration()))
+    for name, file in files.items():
+        content = file.content(runtime.artefact_kind, target.batch)
+        with runtime.load(content, target, np.random.default_rng(0)) as session:
+            found = check_export(networks[name], session, task.calibration(), target.precision)
+            difference = max(difference, found)
             spec = session.input_specs[0]
 
             def run(inputs: torch.Tensor, session: Any = session, spec: Any = spec) -> Any:
@@ -230,16 +235,16 @@ def _scores(
 def _verify(
     runtime: Runtime,
     target: Target,
-    files: dict[str, Path],
+    files: dict[str, Delivered],
     budget: Quantity,
     seed: int,
     folder: RunFolder,
     place: str,
     progress: Progress,
 ) -> Verification:
-    """Time the files; a stored timing of the very same files is read instead."""
+    """Time the networks; a stored timing of the very same files is read instead."""
     stored = folder.read_json(f"{place}/verify.json")
-    hashes = {name: _sha256(path) for name, path in files.items()}
+    hashes = {name: file.digest(runtime.artefact_kind) for name, file in files.items()}
     if stored is not None and stored["hashes"] == hashes:
         return Verification(budget, Measurement.from_json(stored["measurement"]), hashes)
     on_window: Callable[[int, int], None] = lambda done, least: progress.step(min(done, least), least)  # noqa: E731
@@ -248,7 +253,3 @@ def _verify(
         stored = {"hashes": dict(verification.hashes), "measurement": verification.measurement.to_json()}
         folder.write_json(f"{place}/verify.json", stored)
     return verification
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

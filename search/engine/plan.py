@@ -8,11 +8,10 @@ from math import log10
 from pathlib import Path
 from typing import Any
 
-from hwprofiles import PROTOCOLS, Interval, Runtime, get_runtime, verify_protocol
+from hwprofiles import PROTOCOLS, Interval, Runtime, verify_protocol
 from latency_tables import Store
 
 from ..config import RunConfig, load_model
-from ..deploy import check_deliverable
 from ..space import WidthKnob
 from ..tasks import load_task
 from .bench import Bench, in_seconds, is_unneeded, reference_of
@@ -87,7 +86,6 @@ def plan(config: RunConfig, runtime: Runtime | None = None) -> Plan:
     Raises:
         LatheError: What the run itself would raise before its table; see `search.errors`.
     """
-    check_deliverable(runtime or get_runtime(config.target.runtime))
     model, task = load_model(config, config.run.seed), load_task(config)
     blueprint = combed(config, model, example_of(config))
     check_task(model, task, example_of(config))

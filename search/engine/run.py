@@ -14,23 +14,22 @@ from typing import Any
 import torch
 from torch import nn
 
-from hwprofiles import LatheError, Runtime, format_percent, format_seconds, get_runtime
+from hwprofiles import LatheError, Runtime, format_percent, format_seconds
 from latency_tables import LatencyTable, Predictor, Store
 
 from ..config import RunConfig, load_model
-from ..deploy import check_deliverable, structure_digest
+from ..deploy import BASELINE, SUBNET, structure_digest
 from ..errors import DataError
 from ..graph import Blueprint, Candidate, comb
 from ..graph.tracing import user_line
 from ..importance import score
-from ..surgery import GRAPH_FILE, MODEL_FILE
 from ..tasks import Task, load_task
 from . import summary
 from .bench import Bench, in_seconds, is_unneeded, reference_of
 from .exact import least_latency
 from .finish import Finished, finish
 from .folder import RunFolder, open_folder, stage_seconds, translated
-from .layout import FILES, REPORT_FILE, STRUCTURE_FILE
+from .layout import FILES, REPORT_FILE, STORED_FILES, STRUCTURE_FILE
 from .objective import Objective
 from .progress import Progress, Silent
 from .rounds import Finalist, SearchSettings, aim, holds_up, rounds
@@ -102,7 +101,6 @@ class _Run:
         self._given_runtime = runtime
 
     def report(self) -> dict[str, Any]:
-        check_deliverable(self._given_runtime or get_runtime(self._config.target.runtime))
         with self._timed("analyse"):
             self._progress.stage("analyse", "the network's structure")
             model, task = load_model(self._config, self._config.run.seed), load_task(self._config)
@@ -212,9 +210,9 @@ class _Run:
 
     def _bundle(self, finalist: Finalist, finished: Finished) -> None:
         place = self._folder.file(f"candidates/{finalist.candidate.digest}")
-        for name in (GRAPH_FILE, MODEL_FILE, FILES["subnet"]):
-            self._folder.write(f"{BUNDLE}/{name}", (place / name).read_bytes())
-        self._folder.write(f"{BUNDLE}/{FILES['baseline']}", self._folder.file(FILES["baseline"]).read_bytes())
+        for source, name in ((place, SUBNET), (self._folder.path, BASELINE)):
+            for file in (FILES[name], *STORED_FILES[name]):
+                self._folder.write(f"{BUNDLE}/{file}", (source / file).read_bytes())
         structure = {
             "format": 1,
             "candidate": finalist.candidate.to_json(),

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from hwprofiles import Quantity, Runtime, Target, get_runtime
+from hwprofiles import ArtefactKind, Quantity, Runtime, Target, get_runtime
 
 from ..config import RunConfig
-from ..deploy import Verification, verify
-from ..engine import BUNDLE, FILES, REPORT_FILE, Outcome, Progress, execute, translated
+from ..deploy import Delivered, Verification, verify
+from ..engine import BUNDLE, FILES, REPORT_FILE, Outcome, Progress, delivered, execute, translated
 from ..errors import BundleError
 from .markdown import render_markdown
 from .page import render_page
@@ -74,28 +74,39 @@ class Bundle:
             )
         return cls(folder, report)
 
-    def files(self) -> dict[str, Path]:
-        """Return the timed files, after checking that they are the ones that the report speaks of.
+    def networks(self, kind: ArtefactKind) -> dict[str, Delivered]:
+        """Return both networks, after checking that the files for a kind of runtime are those that the report names.
 
         Raises:
             BundleError: The run ended without a network, or a file is missing or another.
         """
-        hashes = self.report.get("hashes")
-        if not hashes:
+        if not self.report.get("hashes"):
             raise BundleError(
                 f"Only a bundle with a network can be timed, but this run ended with {self.report.get('verdict')!r}."
             )
-        files = {name: self.path / file for name, file in FILES.items()}
-        for name, path in files.items():
-            if not path.exists():
-                raise BundleError(f"A bundle holds {path.name}, but it is missing in {self.path}.")
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-            if found != hashes[name]:
-                raise BundleError(
-                    f"{path.name} must be the file that was timed (SHA-256 {hashes[name][:12]}...), but it has "
-                    f"{found[:12]}...: it was changed after the report."
-                )
-        return files
+        networks = {name: delivered(self.path, name) for name in FILES}
+        for network in networks.values():
+            for path in network.files(kind):
+                self._check_file(path)
+        return networks
+
+    def _check_file(self, path: Path) -> None:
+        with self._reading():
+            known = {file: self.report["hashes"][name] for name, file in FILES.items()}
+            wanted = dict(self.report.get("files") or known).get(path.name)
+        if wanted is None:
+            raise BundleError(
+                f"A target that takes no ONNX files needs {path.name}, but this bundle was made before bundles held "
+                "it: run the config again."
+            )
+        if not path.exists():
+            raise BundleError(f"A bundle holds {path.name}, but it is missing in {self.path}.")
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != wanted:
+            raise BundleError(
+                f"{path.name} must be the file that the report speaks of (SHA-256 {wanted[:12]}...), but it has "
+                f"{found[:12]}...: it was changed after the report."
+            )
 
     @property
     def target(self) -> Target:
@@ -144,12 +155,12 @@ class Bundle:
         seed: int = 0,
         progress: Progress | None = None,
     ) -> Verification:
-        """Time the bundle's files here and now.
+        """Time the bundle's networks here and now.
 
         Args:
             target: Another target than the bundle's own.
             against: A report whose budget counts instead of the bundle's own.
-            runtime: Runs the files; by default the one that the target names.
+            runtime: Runs them; by default the one that the target names.
             seed: Orders the turns.
             progress: Told how far it is.
 
@@ -157,11 +168,12 @@ class Bundle:
             LatheError: The files are not those of the report, or cannot be timed here.
         """
         target = target or self.target
+        runtime = runtime or get_runtime(target.runtime)
         judged = Bundle(self.path, against if against is not None else self.report).budget
         return verify(
-            runtime or get_runtime(target.runtime),
+            runtime,
             target,
-            self.files(),
+            self.networks(runtime.artefact_kind),
             judged,
             rng=np.random.default_rng(seed),
             on_window=None if progress is None else lambda done, least: progress.step(min(done, least), least),

@@ -108,7 +108,7 @@ def conditions_section(report: Mapping[str, Any]) -> Section:
     rows.append(("protocol", fact(report.get("protocol") or part(report, "measurements", "verify").get("protocol"))))
     hashes = part(report, "hashes")
     rows += [
-        (f"SHA-256 of the timed file, {words}", fact(hashes.get(key)))
+        (f"SHA-256 of what was timed, {words}", fact(hashes.get(key)))
         for words, key in (("unpruned", "baseline"), ("subnet", "subnet"))
     ]
     tables = [Table("This run", ("", ""), tuple(rows))]

@@ -22,6 +22,8 @@ from .project import write_config
 
 FILES = {
     "baseline.onnx",
+    "baseline.safetensors",
+    "baseline_graph.json",
     "graph.json",
     "model.onnx",
     "model.safetensors",
@@ -194,9 +196,11 @@ def test_verify_on_several_targets(lathe: Lathe, finished: Path) -> None:
 
 
 def test_no_target_is_timed_where_one_cannot_be(lathe: Lathe, finished: Path) -> None:
+    weights = finished / "run/bundle/model.safetensors"
+    weights.write_bytes(weights.read_bytes() + b"\0")
     for slug, words in (
         ("cpu-tensorrt-fp32-b1-t1", "TensorRT serves the device cuda only"),
-        ("cpu-torch-fp32-b1-t1", "A bundle holds ONNX files, but the runtime torch takes another kind"),
+        ("cpu-torch-fp32-b1-t1", "model.safetensors must be the file that the report speaks of"),
     ):
         answer = lathe("verify", finished / "run", "--target", "cpu-null-fp32-b1-t1", "--target", slug, "--json")
         assert (answer.status, answer.out) == (3, "")
@@ -232,9 +236,25 @@ def test_verify_refuses_changed_files(lathe: Lathe, finished: Path) -> None:
     model.write_bytes(model.read_bytes() + b"\0")
     answer = lathe("verify", finished / "run", "--json")
     assert (answer.status, answer.out) == (2, "")
-    assert "model.onnx must be the file that was timed (SHA-256 " in answer.words
+    assert "model.onnx must be the file that the report speaks of (SHA-256 " in answer.words
     model.unlink()
     assert "it is missing in" in lathe("verify", finished / "run").words
+
+
+def test_verify_on_a_target_that_takes_no_onnx(lathe: Lathe, finished: Path) -> None:
+    report = finished / "run/bundle/report.json"
+    answer = lathe("verify", finished / "run", "--target", "cpu-torch-fp32-b1-t1", "--json")
+    found = json.loads(answer.out)
+    assert found["verdict"] in ("met", "missed", "unstable"), answer.err
+    assert 0 < found["latency_s"]["subnet"]["median"] < 1
+    assert found["hashes"] != _json(report)["hashes"]
+    older = _json(report)
+    del older["files"]
+    report.write_text(json.dumps(older))
+    assert lathe("verify", finished / "run", "--json").status == 0
+    answer = lathe("verify", finished / "run", "--target", "cpu-torch-fp32-b1-t1", "--json")
+    assert (answer.status, answer.out) == (2, "")
+    assert "this bundle was made before bundles held it" in answer.words
 
 
 def test_verify_needs_a_network(lathe: Lathe, project: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,22 @@ import numpy as np
 import pytest
 import torch
 
-from hwprofiles import PROTOCOLS, ArtefactError, Measurement, NullRuntime, Quantity, RuntimeUnavailableError, Target
-from search.deploy import SENTENCES, Verification, export, verify
+from hwprofiles import (
+    PROTOCOLS,
+    ArtefactError,
+    Measurement,
+    NullRuntime,
+    Quantity,
+    RuntimeUnavailableError,
+    Session,
+    Target,
+)
+from search.deploy import SENTENCES, Delivered, Verification, export, verify
 from search.engine.bench import is_unneeded
+from search.errors import BundleError
 from search.graph import uniform
 from search.importance import select
-from search.surgery import cut
+from search.surgery import cut, from_bytes, to_bytes
 
 from .networks import blueprint_of
 
@@ -106,43 +118,82 @@ def test_only_a_whole_share_or_a_long_time_is_unneeded() -> None:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Delivered]:
     folder = tmp_path_factory.mktemp("files")
     blueprint = blueprint_of("tower")
     found = {}
     for name, ratio in (("baseline", 0.0), ("subnet", 0.5)):
-        found[name] = folder / f"{name}.onnx"
-        export(cut(blueprint, select(blueprint, uniform(blueprint, ratio))), found[name])
+        network = cut(blueprint, select(blueprint, uniform(blueprint, ratio)))
+        one = Delivered(*(folder / f"{name}.{ending}" for ending in ("onnx", "json", "safetensors")))
+        export(network, one.onnx)
+        for path, data in zip((one.graph, one.weights), to_bytes(network).values(), strict=True):
+            path.write_bytes(data)
+        found[name] = one
     return found
 
 
 @pytest.mark.parametrize("kind", ["time", "fraction"])
-def test_files_are_timed_as_the_law_says(files: dict[str, Path], kind: Any) -> None:
+def test_files_are_timed_as_the_law_says(files: dict[str, Delivered], kind: Any) -> None:
     law = NullRuntime().law
-    seconds = {name: sum(law.seconds(path.read_bytes()).values()) for name, path in files.items()}
+    seconds = {name: sum(law.seconds(one.onnx.read_bytes()).values()) for name, one in files.items()}
     truth = seconds["subnet"] / (seconds["baseline"] if kind == "fraction" else 1.0)
     runtime = NullRuntime(noise=0.01, drift=0.03, seed=1)
     for factor, verdict in ((1.05, "met"), (0.95, "missed")):
         rng = np.random.default_rng(0)
         found = verify(runtime, Target("null"), files, Quantity(truth * factor, kind), rng=rng)
         assert found.verdict == verdict
-        assert found.hashes == {n: hashlib.sha256(p.read_bytes()).hexdigest() for n, p in files.items()}
+        assert found.hashes == {name: one.digests()[one.onnx.name] for name, one in files.items()}
     if kind == "time":
         starts = found.measurement.starts_s
         assert starts[-1] - starts[0] >= 30, "budgets in time are judged over at least half a minute"
 
 
-def test_what_cannot_be_timed_is_an_error(files: dict[str, Path], tmp_path: Path) -> None:
-    broken = tmp_path / "broken.onnx"
-    broken.write_bytes(b"not a network")
+class TakesPrograms(NullRuntime):
+    """A null runtime that is given programs: it knows a network by its number of parameters."""
+
+    artefact_kind = "exported_program"
+
+    def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
+        assert isinstance(artefact, bytes)
+        program = torch.export.load(io.BytesIO(artefact))
+        self.loaded.append((sum(value.numel() for value in program.parameters()), program.example_inputs))
+        return super().load(self.files[self.loaded[-1][0]], target, rng)
+
+    def __init__(self, files: dict[int, bytes]) -> None:
+        super().__init__(noise=0.01, seed=1)
+        self.files, self.loaded = files, list[tuple[int, Any]]()
+
+
+def test_a_runtime_that_takes_programs_is_given_the_stored_networks(files: dict[str, Delivered]) -> None:
+    sizes = {
+        name: sum(v.numel() for v in from_bytes(one.graph.read_bytes(), one.weights.read_bytes()).parameters())
+        for name, one in files.items()
+    }
+    runtime = TakesPrograms({sizes[name]: one.onnx.read_bytes() for name, one in files.items()})
+    rng = np.random.default_rng(0)
+    found = verify(runtime, Target("null"), files, Quantity(0.99, "fraction"), rng=rng)
+    assert found.verdict == "met"
+    assert {size for size, _ in runtime.loaded} == set(sizes.values())
+    assert all(example is None for _, example in runtime.loaded)
+    for name, one in files.items():
+        content = one.graph.read_bytes() + one.weights.read_bytes()
+        assert found.hashes[name] == hashlib.sha256(content).hexdigest()
+
+
+def test_what_cannot_be_timed_is_an_error(files: dict[str, Delivered], tmp_path: Path) -> None:
+    file = tmp_path / "broken.onnx"
+    file.write_bytes(b"not a network")
+    broken = replace(files["subnet"], onnx=file, graph=file)
     budget, rng = Quantity(0.5, "fraction"), np.random.default_rng(0)
     with pytest.raises(ArtefactError):
         verify(NullRuntime(), Target("null"), {**files, "subnet": broken}, budget, rng=rng)
     with pytest.raises(RuntimeUnavailableError):
         verify(NullRuntime(), Target("onnxruntime"), files, budget, rng=rng)
+    with pytest.raises(BundleError):
+        verify(TakesPrograms({}), Target("null"), {**files, "subnet": broken}, budget, rng=rng)
 
 
-def test_a_network_against_itself_is_the_same(files: dict[str, Path]) -> None:
+def test_a_network_against_itself_is_the_same(files: dict[str, Delivered]) -> None:
     torch.manual_seed(0)
     runtime = NullRuntime(noise=0.02, seed=4)
     twice = {"baseline": files["baseline"], "subnet": files["baseline"]}

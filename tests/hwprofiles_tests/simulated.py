@@ -5,12 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwprofiles import Counters, FakeClock, HardwareProfile, InputSpec, NodeTime, Runtime, Session, Target
+from hwprofiles import (
+    ArtefactKind,
+    Counters,
+    FakeClock,
+    HardwareProfile,
+    InputSpec,
+    NodeTime,
+    Runtime,
+    Session,
+    Target,
+)
 
 # How often the slowness of the machine is drawn anew, in seconds, and for how long it is remembered.
 STEP_S = 0.02
@@ -26,7 +36,7 @@ class Machine(Runtime):
     """
 
     name: ClassVar[str] = "null"
-    artefact_kind: ClassVar[Literal["onnx", "exported_program"]] = "onnx"
+    artefact_kind: ClassVar[ArtefactKind] = "onnx"
 
     def __init__(
         self,

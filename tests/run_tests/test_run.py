@@ -50,6 +50,7 @@ def test_a_run_ends_met_with_everything_that_was_promised(finished: Path) -> Non
     assert report["parameters"]["subnet"] < report["parameters"]["baseline"]
     assert report["predicted_s"].keys() >= {"estimate", "low", "high"}
     named = {"structure.json", "graph.json", "model.safetensors", "model.onnx", "baseline.onnx", "report.json"}
+    named |= {"baseline_graph.json", "baseline.safetensors"}
     assert {path.name for path in (finished / "bundle").iterdir()} == {*named, "report.html", "report.md"}
     assert "met" in (finished / "bundle" / "report.html").read_text()
 

@@ -45,8 +45,7 @@ class ProgramSlicer:
             ExportError: It does not export.
         """
         self._blueprint.check(candidate)
-        network = self._weights.network(candidate)
-        return _program(flattened(network), network.example(self._batch))
+        return program_bytes(self._weights.network(candidate), self._batch)
 
     def part(self, candidate: Candidate, units: frozenset[str]) -> bytes:
         """Return the program of some units' calls only, or of the whole network where they cannot be cut out."""
@@ -62,6 +61,19 @@ class ProgramSlicer:
         for name, unit in unit_nodes(self._blueprint, candidate.removed).items():
             found.setdefault(unit, []).append(name)
         return {unit: tuple(names) for unit, names in found.items()}
+
+
+def program_bytes(network: Subnet, batch: int) -> bytes:
+    """Return a network's program as the content of a file.
+
+    Args:
+        network: Takes and returns anything; the program takes and returns tensors.
+        batch: Its batch size.
+
+    Raises:
+        ExportError: It does not export.
+    """
+    return _program(flattened(network), network.example(batch))
 
 
 def _program(network: fx.GraphModule, example: tuple[torch.Tensor, ...]) -> bytes:

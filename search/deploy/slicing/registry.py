@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+
+from hwprofiles import ArtefactKind
 
 from ...graph import Blueprint
 from ._base import Slicer
 from .programs import ProgramSlicer
 from .slicer import OnnxSlicer
 
-SLICERS: dict[Literal["onnx", "exported_program"], Callable[[Blueprint, int], Slicer]] = {
+SLICERS: dict[ArtefactKind, Callable[[Blueprint, int], Slicer]] = {
     "onnx": OnnxSlicer,
     "exported_program": ProgramSlicer,
 }
