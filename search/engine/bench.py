@@ -134,6 +134,11 @@ class Bench:
         """Dim name -> why it is on offer at its size only, for each dim that is."""
         return why_whole(self.blueprint, self.stairs)
 
+    def affordable(self, networks: int) -> int:
+        """Return how many of so many networks, beside the unpruned one, a table may be made of on this runtime."""
+        most = self.runtime.most_files
+        return networks if most is None else min(networks, most - 1)
+
     def smallest(self) -> Candidate:
         """Return the subnet with every width at its least and every block removed."""
         return smallest(self.blueprint, self.widths)

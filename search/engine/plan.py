@@ -97,7 +97,7 @@ def plan(config: RunConfig, runtime: Runtime | None = None) -> Plan:
         row = bench.row(table, bench.smallest())
     reference = reference_of(table)
     budget = config.budget.latency
-    networks = len(bench.design(config.search.table_networks))
+    networks = len(bench.design(bench.affordable(config.search.table_networks)))
     timing = networks * each_s
     timing += PROTOCOLS["finalist"].time_limit_s + verify_protocol(budget.kind == "time").time_limit_s
     return Plan(

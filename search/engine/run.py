@@ -178,7 +178,7 @@ class _Run:
 
     def _table(self, bench: Bench) -> tuple[LatencyTable, Predictor]:
         """Build the table in two steps: networks that cover all cells, then some just inside the budget."""
-        networks = self._config.search.table_networks
+        networks = bench.affordable(self._config.search.table_networks)
         refining = networks // REFINING
         design = bench.design(networks - refining)
         budget_s = in_seconds(self._config.budget.latency, reference_of(bench.fill([])))

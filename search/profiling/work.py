@@ -97,9 +97,7 @@ def measure(
     """
     deadline = _Deadline(bench.runtime.clock, bench.runtime.clock() if began is None else began, time_limit_s)
     fill = _filler(bench, deadline, allow_foreign, progress)
-    if bench.runtime.most_files is not None:
-        # One of them is the unpruned network's.
-        networks = min(networks, bench.runtime.most_files - 1)
+    networks = bench.affordable(networks)
     held_out = min(HELD_OUT, networks // SHARE)
     design = bench.design(max(1, networks - held_out))
     tests = [candidate for candidate in bench.unseen(held_out) if candidate not in set(design)]
