@@ -2,15 +2,18 @@
 
 Runtimes fuse a layer with what follows it, and put reorders between layouts: what they do depends on the operators and
 on whether widths fit the layout's blocks. It also depends on the company that a unit's values keep: a concatenation
-stays in blocks only where all of its parts fit them, so a neighbour's odd width costs this unit a reorder.
+stays in blocks only where all of its parts fit them, so a neighbour's odd width costs this unit a reorder. And of the
+units whose values are added up, the last is fused with what follows the sum: which one that is changes where blocks
+are removed.
 
-A unit's kernels are those that the most similar profiled unit became: the same key in company that fits the same
-blocks; else the same family with widths and company that do; then, whatever the company, the same key, widths that fit
-the same blocks, the same family.
+A unit's kernels are those that the most similar profiled unit became: the same key with the same successor and in
+company that fits the same blocks; else the same family with widths and company that do; then both whatever the
+successor; then, whatever the company, the same key, widths that fit the same blocks, the same family.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +54,12 @@ class Neighbours:
         """Return the least alignment of what arrives at a unit and of what its values meet; 0 where none is known."""
         return _least(self.arriving.get(name, ()), units), _least(self.meeting.get(name, ()), units)
 
+    def successor(self, name: str, units: Mapping[str, UnitKey]) -> str | None:
+        """Return the next unit, in the order of `units`, whose values meet this one's; None where it is the last."""
+        met = self.meeting.get(name, frozenset())
+        later = itertools.dropwhile(lambda other: other != name, units)
+        return next((other for other in later if other in met and other != name), None)
+
 
 ALONE = Neighbours()
 """Where nothing is known of a network's graph."""
@@ -88,7 +97,7 @@ class KernelPredictor:
 
         Args:
             name: Unit name.
-            units: Unit name -> key, of the whole network.
+            units: Unit name -> key, of the whole network, in the order in which they run.
         """
         for description in _descriptions(name, units, self.neighbours):
             if description in self.seen:
@@ -152,8 +161,11 @@ def _descriptions(name: str, units: Mapping[str, UnitKey], neighbours: Neighbour
     """Yield what tells a unit apart, the closest description first."""
     key, company = units[name], neighbours.company(name, units)
     alignment = (key.family, *map(_power, key.widths))
-    # Without company known, the first two would only repeat the next two.
+    # Without company known, the first four would only repeat the next two.
     if any(company):
+        successor = neighbours.successor(name, units)
+        yield key, company, successor
+        yield alignment, company, successor
         yield key, company
         yield alignment, company
     yield key

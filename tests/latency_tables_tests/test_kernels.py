@@ -4,6 +4,7 @@ import pytest
 
 from hwprofiles import Interval
 from latency_tables import KernelPredictor, Neighbours, NetworkRow, UnitKey, UnitRow, held_out_hit_rate, hit_rate
+from latency_tables.kernels import ALONE
 
 ONE = Interval(1.0, 1.0, 1.0)
 CONV, ADD = "conv2d k3x3 s1 dense", "add in8x8"
@@ -89,6 +90,24 @@ def test_neighbours_decide_where_their_values_meet() -> None:
     assert alone.hit_rate([new]) == pytest.approx(4 / 5), "what is commonest without the neighbour is wrong here"
     other = {"u0": UnitKey(CONV, (32, 33)), "u1": UnitKey(ADD, (32, 33)), "u2": UnitKey(CONV, (66, 32))}
     assert seen.unit("u1", other) == ("Conv",), "company that was never seen: the unit itself decides"
+
+
+def test_the_last_of_units_whose_values_meet_takes_what_follows() -> None:
+    def summed(job: str, first: int, second: int | None) -> NetworkRow:
+        kinds = [(CONV, first)] if second is None else [(CONV, first), (ADD, second)]
+        made = [*([("Conv",)] * (len(kinds) - 1)), ("Conv", "Pool")]
+        parts = [(kind, (32, width), own) for (kind, width), own in zip(kinds, made, strict=True)]
+        return network(job, parts)
+
+    meeting = Neighbours({}, dict.fromkeys(("u0", "u1"), frozenset(("u0", "u1"))))
+    rows = [summed("a", 32, 32), summed("b", 64, 64), summed("c", 96, 96), summed("d", 32, None)]
+    seen, alone = KernelPredictor.fit(rows, meeting), KernelPredictor.fit(rows)
+    without = summed("e", 64, None)
+    assert seen.hit_rate([without, summed("f", 128, 128)]) == 1.0
+    assert alone.hit_rate([without]) == 0.5
+    units = {"u0": UnitKey(CONV, (32, 64)), "u1": UnitKey(ADD, (32, 64))}
+    assert [meeting.successor(name, units) for name in units] == ["u1", None]
+    assert ALONE.successor("u0", units) is None
 
 
 def test_company_is_of_those_units_that_are_there() -> None:
