@@ -57,12 +57,14 @@ class Model:
         bend: From sums of cells to whole networks.
         unseen: Families that occur in networks, but that no node of the runtime was found for.
         correction: Of the cells; None where there are too few networks for one.
+        timing: Standard deviation of the logarithm of a usual timing in the table, as its interval says it.
     """
 
     families: Mapping[str, FamilyCells]
     bend: Bend
     unseen: frozenset[str]
     correction: Correction | None = None
+    timing: float = 0.0
 
     def cells(self, keys: Sequence[UnitKey]) -> tuple[Array, Codes]:
         """Return the summand of each key, and its position in `ORIGINS`, both of shape (len(keys),).
@@ -95,11 +97,15 @@ class Model:
         np.maximum.at(worst, rows, codes[places])
         return self.bend.seconds(_totals(rows, seconds[places], len(networks))), worst
 
-    def deviations(self, networks: Sequence[Sequence[UnitKey]]) -> Array:
+    def deviations(self, networks: Sequence[Sequence[UnitKey]], timing: Array | None = None) -> Array:
         """Return the standard deviation of the logarithm of measured over predicted seconds of networks, shape (n,).
 
-        What the cells leave open, and what no cell explains, as each network's own placement in memory; not the
-        unsteadiness of one timing. 0 where there are too few networks to tell, and for a network of no time.
+        What the cells leave open, what no cell explains, as each network's own placement in memory, and the
+        unsteadiness of a timing. 0 where there are too few networks to tell, and for a network of no time.
+
+        Args:
+            networks: Units of each.
+            timing: Standard deviation of each network's timing, shape (n,); that of a usual one by default.
         """
         keys, rows, places = _layout(networks)
         if self.correction is None or not keys:
@@ -109,7 +115,8 @@ class Model:
         totals = parts.sum(axis=1)
         shares = np.divide(parts, totals[:, None], out=np.zeros_like(parts), where=totals[:, None] > 0)
         deviations = np.hypot(self.correction.spread(keys, shares), self.correction.noise)
-        return np.where(totals > 0, deviations * self.bend.steepness(totals), 0.0)
+        deviations = np.hypot(deviations * self.bend.steepness(totals), self.timing if timing is None else timing)
+        return np.where(totals > 0, deviations, 0.0)
 
     def _check_known(self, wanted: Iterable[str]) -> None:
         unknown = sorted(set(wanted) - set(self.families))
@@ -180,7 +187,8 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     keys = [timed.keys[place] for place in used]
     own = deviations[known] / bend.steepness(totals)
     correction = Correction.fit(keys, timed.samples, design[:, used] / totals[:, None], errors, own)
-    return Model(families, bend, unseen, correction)
+    timings = deviations[[row.origin != BASELINE for row in rows]]
+    return Model(families, bend, unseen, correction, float(np.median(timings)) if timings.size else 0.0)
 
 
 def timing_deviations(rows: Sequence[NetworkRow]) -> Array:

@@ -194,9 +194,8 @@ def _score(splits: Sequence[tuple[list[NetworkRow], list[NetworkRow]]], quantum:
         model = fit_model(seen, quantum)
         known = [row for row in unseen if all(unit.key.family in model.families for unit in row.units)]
         networks = [[unit.key for unit in row.units] for row in known]
-        predicted, spread = model.networks(networks)[0], model.deviations(networks)
-        said = np.where(spread > 0, np.hypot(spread, timing_deviations(known)), 0.0)
-        for row, seconds, one in zip(known, predicted.tolist(), said.tolist(), strict=True):
+        predicted, spread = model.networks(networks)[0], model.deviations(networks, timing_deviations(known))
+        for row, seconds, one in zip(known, predicted.tolist(), spread.tolist(), strict=True):
             # No time at all is no prediction: its units were seen, but none of them took any.
             if seconds > 0:
                 off = math.log(row.seconds.median / seconds)
@@ -208,8 +207,8 @@ def _score(splits: Sequence[tuple[list[NetworkRow], list[NetworkRow]]], quantum:
             "unseen networks: build more networks of one kind."
         )
     jobs, measured, predicted_s, deviations = zip(*sorted(scored), strict=True)
-    told = () if any(map(math.isnan, deviations)) else deviations
-    return HeldOut(jobs, measured, predicted_s, tuple(sorted(unpredicted)), ceiling, told)
+    said = () if any(map(math.isnan, deviations)) else deviations
+    return HeldOut(jobs, measured, predicted_s, tuple(sorted(unpredicted)), ceiling, said)
 
 
 def tau_ceiling(windows: Sequence[Sequence[float]]) -> float | None:
