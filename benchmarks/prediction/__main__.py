@@ -2,7 +2,7 @@
 
     python -m benchmarks.prediction [--only NAME ...] [--target SLUG] [--folder runs/prediction] [--seed 0]
 
-Give it the machine alone; a network takes about ten minutes. Stopped and started again, it goes on where it was. Writes
+Give it the machine alone; a network takes a quarter to half of an hour. Stopped and started again, it goes on where it was. Writes
 benchmarks/results/prediction.json and .png; those of another runtime than ONNX Runtime bear its name.
 """
 
@@ -32,7 +32,7 @@ from .figures import MOST_ERROR, claims, errors
 from .networks import CASES
 from .picture import draw
 from .rivals import flops_fit, isolated_sums
-from .truth import choose, export, kernels, path_of, quiet_torch, time_all
+from .truth import AT_A_TIME, PROTOCOL, VISITS, choose, export, kernels, path_of, quiet_torch, time_all
 
 RESULTS = Path(__file__).parent.parent / "results"
 DEFAULT = Target("onnxruntime")
@@ -168,6 +168,7 @@ def conditions(target: Target) -> dict[str, Any]:
         "machine": replace(probe(), kernel=None).to_json(),
         "versions": get_runtime(target.runtime).versions(),
         "protocol": PROTOCOLS["table"].to_json(),
+        "truth": {"protocol": PROTOCOL.to_json(), "at_a_time": AT_A_TIME, "visits": VISITS},
     }
 
 
