@@ -2,8 +2,8 @@
 
     python -m benchmarks.prediction [--only NAME ...] [--target SLUG] [--folder runs/prediction] [--seed 0]
 
-Give it the machine alone; a network takes a quarter to half of an hour. Stopped and started again, it goes on where it was. Writes
-benchmarks/results/prediction.json and .png; those of another runtime than ONNX Runtime bear its name.
+Give it the machine alone; a network takes a quarter to half of an hour. Stopped and started again, it goes on where it
+was. Writes benchmarks/results/prediction.json and .png; those of another runtime than ONNX Runtime bear its name.
 """
 
 from __future__ import annotations
