@@ -42,7 +42,7 @@ AT_A_TIME = 4
 
 # Visits to each network, at least and at most: for the first timing, which is the truth, and for the second one, which
 # says how well timings repeat.
-VISITS = ((6, 150), (6, 6))
+VISITS = ((6, 40), (6, 6))
 
 
 def choose(bench: Bench, predictor: Predictor, known: set[str], rng: np.random.Generator) -> list[Candidate]:
