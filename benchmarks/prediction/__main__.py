@@ -99,7 +99,7 @@ def kernel_rate(bench: Bench, table: Any, chosen: list[Candidate], folder: Path)
     return float(np.mean(rates))
 
 
-def run(name: str, target: Target, folder: Path, seed: int) -> dict[str, Any]:
+def run(name: str, target: Target, folder: Path, seed: int, visits: int) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     runtime = get_runtime(target.runtime)
     bench, predictor, table, build_s = built(name, target, folder, seed)
@@ -109,7 +109,7 @@ def run(name: str, target: Target, folder: Path, seed: int) -> dict[str, Any]:
     say(f"{name}: cut and export {len(chosen)} networks")
     export(bench, chosen, folder)
     say(f"{name}: time them twice")
-    truth, again = (time_all(runtime, target, bench, chosen, folder, i) for i in (0, 1))
+    truth, again = (time_all(bench, chosen, folder, i, visits) for i in (0, 1))
     measured = np.array([row["ratio"]["median"] for row in truth])
     repeated = [row["ratio"]["median"] for row in again]
     isolated, timed_alone = None, None
@@ -140,6 +140,7 @@ def run(name: str, target: Target, folder: Path, seed: int) -> dict[str, Any]:
         "standard_error": {
             "worst": max(row["standard_error"] for row in truth),
             "over_limit": sum(row["standard_error"] > MOST_ERROR for row in truth),
+            "visits_at_most": visits,
         },
         "kernel_hit_rate": rate,
         "candidates_per_s": speed(bench, predictor),
@@ -188,6 +189,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="by default runs/prediction, or with the runtime's name")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--visits", type=int, default=VISITS[0][1], help="to each network, at most, for its true time")
     arguments = parser.parse_args()
     quiet_torch()
     target = arguments.target
@@ -195,7 +197,7 @@ def main() -> None:
     folder = arguments.folder or Path("runs") / stem
     path = arguments.results / f"{stem}.json"
     for name in arguments.only:
-        found = run(name, target, folder / name, arguments.seed)
+        found = run(name, target, folder / name, arguments.seed, arguments.visits)
         for _, asked, told, met in claims({name: found}, target.runtime):
             say(f"{name}: {'yes' if met else 'NO':4}{asked:45}{told}")
         results = stored(path, target, {name: found | {"conditions": conditions(target)}})

@@ -115,7 +115,7 @@ class Visits:
 
 
 def time_all(
-    runtime: Runtime, target: Target, bench: Bench, candidates: Sequence[Candidate], folder: Path, time: int
+    bench: Bench, candidates: Sequence[Candidate], folder: Path, time: int, visits_at_most: int
 ) -> list[dict[str, Any]]:
     """Time every candidate's file against the unpruned one's for the first or another time; what is there stays."""
     visits, (least, most) = Visits(folder / f"visits-{time}.jsonl"), VISITS[time]
@@ -125,14 +125,15 @@ def time_all(
         before = visits.of(candidate.digest)
         return len(before) <= visit and (len(before) < least or standard_error(before) > MOST_ERROR)
 
-    for visit in range(most):
+    for visit in range(min(most, visits_at_most)):
         rng = np.random.default_rng([time, visit])
         left = [candidates[i] for i in rng.permutation(len(candidates)) if is_open(candidates[i], visit)]
         for group in (left[i : i + AT_A_TIME] for i in range(0, len(left), AT_A_TIME)):
             files = {candidate.digest: path_of(bench, candidate, folder) for candidate in group}
-            measured = compare_files(runtime, {**files, "baseline": base}, target, "baseline", PROTOCOL, rng=rng)
-            for digest in files:
-                visits.add(digest, measured.ratios(digest), measured.judgement)
+            files["baseline"] = base
+            measured = compare_files(bench.runtime, files, bench.target, "baseline", PROTOCOL, rng=rng)
+            for candidate in group:
+                visits.add(candidate.digest, measured.ratios(candidate.digest), measured.judgement)
     return [visits.row(candidate.digest) for candidate in candidates]
 
 
