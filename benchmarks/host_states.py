@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwprofiles import Target, compare_files, get_runtime
+from hwprofiles import Target, get_runtime
 
 from .prediction.__main__ import RESULTS, conditions
 from .prediction.figures import errors
-from .prediction.truth import AT_A_TIME, PROTOCOL, quiet_torch
+from .prediction.truth import groups, quiet_torch, visit
 
 FAST, SLOW = 1.12, 1.35
 LEAST = 4
@@ -36,13 +36,10 @@ def visited(journal: Path, known: list[str], folder: Path, visits: int) -> Rows:
     (base,) = (path for path in folder.glob("*.onnx") if path.stem not in known)
     runtime, target = get_runtime("onnxruntime"), Target("onnxruntime")
     rows: Rows = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
-    for visit in range(len(rows) // len(known), visits):
-        rng = np.random.default_rng([77, visit])
-        order = rng.permutation(len(known)).tolist()
-        for first in range(0, len(order), AT_A_TIME):
-            group = [known[i] for i in order[first : first + AT_A_TIME]]
-            files = {digest: folder / f"{digest}.onnx" for digest in group} | {"baseline": base}
-            made = compare_files(runtime, files, target, "baseline", PROTOCOL, rng=rng)
+    for number in range(len(rows) // len(known), visits):
+        rng = np.random.default_rng([77, number])
+        for group in groups(known, rng):
+            made = visit(runtime, target, {digest: folder / f"{digest}.onnx" for digest in group}, base, rng)
             canary = list(made.windows["baseline"])
             rows += [{"digest": digest, "net": list(made.windows[digest]), "base": canary} for digest in group]
         journal.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
@@ -51,16 +48,17 @@ def visited(journal: Path, known: list[str], folder: Path, visits: int) -> Rows:
 
 def by_state(rows: Rows, predicted: dict[str, float]) -> dict[str, Any]:
     """Return for each state the networks' ratios in it, and how far the predictions are from them."""
-    fast_s = float(np.quantile([second for row in rows for second in row["base"]], 0.05))
+    every = np.array([second for row in rows for second in row["base"]])
+    fast_s = float(np.quantile(every, 0.05))
     found: dict[str, Any] = {"fast_s": fast_s}
     for state in ("fast", "slow", "any"):
         ratios: dict[str, float] = {}
         for digest in predicted:
             net, base = (_joined(rows, digest, key) for key in ("net", "base"))
-            inside = {"fast": base <= FAST * fast_s, "slow": base >= SLOW * fast_s, "any": base > 0}[state]
+            inside = _inside(state, base, fast_s)
             if inside.sum() >= LEAST:
                 ratios[digest] = float(np.median((net / base)[inside]))
-        share = np.mean([_is(state, second, fast_s) for row in rows for second in row["base"]])
+        share = np.mean(_inside(state, every, fast_s))
         said = errors([predicted[digest] for digest in ratios], list(ratios.values())) if len(ratios) > 1 else None
         found[state] = {"share_of_windows": float(share), "networks": len(ratios), "table": said, "ratios": ratios}
     return found
@@ -70,8 +68,8 @@ def _joined(rows: Rows, digest: str, key: str) -> NDArray[np.float64]:
     return np.array([second for row in rows if row["digest"] == digest for second in row[key]])
 
 
-def _is(state: str, second: float, fast_s: float) -> bool:
-    return {"fast": second <= FAST * fast_s, "slow": second >= SLOW * fast_s, "any": True}[state]
+def _inside(state: str, base: NDArray[np.float64], fast_s: float) -> NDArray[np.bool_]:
+    return {"fast": base <= FAST * fast_s, "slow": base >= SLOW * fast_s, "any": base > 0}[state]
 
 
 def draw(found: dict[str, Any], predicted: dict[str, float], name: str, path: Path) -> None:
@@ -109,7 +107,11 @@ def main() -> None:
     folder = arguments.folder / arguments.name
     rows = visited(folder / "states.jsonl", list(predicted), folder, arguments.visits)
     found = by_state(rows, predicted)
-    document = {"network": arguments.name, "conditions": conditions(Target("onnxruntime")), "states": found}
+    document = {
+        "network": arguments.name,
+        "conditions": conditions(Target("onnxruntime"), arguments.visits),
+        "states": found,
+    }
     path = arguments.results / "host_states.json"
     path.write_text(json.dumps(document, indent=1) + "\n")
     draw(found, predicted, arguments.name, path.with_suffix(".png"))

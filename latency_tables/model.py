@@ -175,10 +175,10 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
         if not known.size:
             break
         bend, trust = _fit_bend(totals, timed.seconds[known], deviations[known])
-        sums = bend.sums(timed.seconds)
+        # A copy: a straight bend returns what it was given, and the measured seconds must stay.
+        sums = bend.sums(timed.seconds).copy()
         # What a timing does not say of its network's scale, the others' cells do.
-        sums[known] **= trust
-        sums[known] *= totals ** (1 - trust)
+        sums[known] = sums[known] ** trust * totals ** (1 - trust)
     unseen = frozenset(unit.key.family for row in rows for unit in row.units) - set(families)
     if len(known) < 2:
         return Model(families, bend, unseen)

@@ -140,7 +140,6 @@ def run(name: str, target: Target, folder: Path, seed: int, visits: int) -> dict
         "standard_error": {
             "worst": max(row["standard_error"] for row in truth),
             "over_limit": sum(row["standard_error"] > MOST_ERROR for row in truth),
-            "visits_at_most": visits,
         },
         "kernel_hit_rate": rate,
         "candidates_per_s": speed(bench, predictor),
@@ -162,14 +161,14 @@ def run(name: str, target: Target, folder: Path, seed: int, visits: int) -> dict
     }
 
 
-def conditions(target: Target) -> dict[str, Any]:
+def conditions(target: Target, visits: int) -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         # The kernel's release names who built it.
         "machine": replace(probe(), kernel=None).to_json(),
         "versions": get_runtime(target.runtime).versions(),
         "protocol": PROTOCOLS["table"].to_json(),
-        "truth": {"protocol": PROTOCOL.to_json(), "at_a_time": AT_A_TIME, "visits": VISITS},
+        "truth": {"protocol": PROTOCOL.to_json(), "at_a_time": AT_A_TIME, "visits_at_most": visits},
     }
 
 
@@ -200,7 +199,7 @@ def main() -> None:
         found = run(name, target, folder / name, arguments.seed, arguments.visits)
         for _, asked, told, met in claims({name: found}, target.runtime):
             say(f"{name}: {'yes' if met else 'NO':4}{asked:45}{told}")
-        results = stored(path, target, {name: found | {"conditions": conditions(target)}})
+        results = stored(path, target, {name: found | {"conditions": conditions(target, arguments.visits)}})
         draw(results, path.with_suffix(".png"))
     for network, asked, found, met in claims(results, target.runtime):
         print(f"{'yes' if met else 'NO':4} {network:12} {asked:45} {found}")

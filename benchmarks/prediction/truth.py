@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 
 import search
 from hwprofiles import (
+    Measurement,
     Runtime,
     Target,
     TimingProtocol,
@@ -87,6 +88,19 @@ def standard_error(visits: Sequence[Sequence[float]]) -> float:
     return math.sqrt(alike * math.pi / 2 / len(values)) * spread / float(np.median(values))
 
 
+def groups(digests: Sequence[str], rng: np.random.Generator) -> list[list[str]]:
+    """Return the networks in random order, a few at a time."""
+    order = [digests[i] for i in rng.permutation(len(digests))]
+    return [order[first : first + AT_A_TIME] for first in range(0, len(order), AT_A_TIME)]
+
+
+def visit(
+    runtime: Runtime, target: Target, files: Mapping[str, Path], base: Path, rng: np.random.Generator
+) -> Measurement:
+    """Take a few windows of some networks against the unpruned one, which is called "baseline"."""
+    return compare_files(runtime, {**files, "baseline": base}, target, "baseline", PROTOCOL, rng=rng)
+
+
 class Visits:
     """Window ratios of each network, a line a visit in a file; what is there stays, but for a line that is cut off."""
 
@@ -121,19 +135,18 @@ def time_all(
     visits, (least, most) = Visits(folder / f"visits-{time}.jsonl"), VISITS[time]
     base = path_of(bench, full(bench.blueprint), folder)
 
-    def is_open(candidate: Candidate, visit: int) -> bool:
-        before = visits.of(candidate.digest)
-        return len(before) <= visit and (len(before) < least or standard_error(before) > MOST_ERROR)
+    paths = {candidate.digest: path_of(bench, candidate, folder) for candidate in candidates}
 
-    for visit in range(min(most, visits_at_most)):
-        rng = np.random.default_rng([time, visit])
-        left = [candidates[i] for i in rng.permutation(len(candidates)) if is_open(candidates[i], visit)]
-        for group in (left[i : i + AT_A_TIME] for i in range(0, len(left), AT_A_TIME)):
-            files = {candidate.digest: path_of(bench, candidate, folder) for candidate in group}
-            files["baseline"] = base
-            measured = compare_files(bench.runtime, files, bench.target, "baseline", PROTOCOL, rng=rng)
-            for candidate in group:
-                visits.add(candidate.digest, measured.ratios(candidate.digest), measured.judgement)
+    def is_open(digest: str, number: int) -> bool:
+        before = visits.of(digest)
+        return len(before) <= number and (len(before) < least or standard_error(before) > MOST_ERROR)
+
+    for number in range(min(most, visits_at_most)):
+        rng = np.random.default_rng([time, number])
+        for group in groups([digest for digest in paths if is_open(digest, number)], rng):
+            measured = visit(bench.runtime, bench.target, {digest: paths[digest] for digest in group}, base, rng)
+            for digest in group:
+                visits.add(digest, measured.ratios(digest), measured.judgement)
     return [visits.row(candidate.digest) for candidate in candidates]
 
 
