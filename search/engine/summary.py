@@ -235,5 +235,5 @@ def _drift(opened: Report, now: Interval | None) -> list[str]:
         return []
     return [
         f"The machine's speed has changed since the table was built: the unpruned network took "
-        f"{format_seconds(then['median'])} then and {format_seconds(now.median)} now. Ratios are not affected."
+        f"{format_seconds(then['median'])} then and {format_seconds(now.median)} now. Ratios move far less."
     ]
