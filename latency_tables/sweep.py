@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 
 import numpy as np
@@ -145,15 +145,17 @@ def find_stairs(
 ) -> Stairs:
     """Time widths of one class against the widest that the runtime can run; see `adaptive`."""
     failed: dict[int, str] = {}
+    # A width whose timing was disturbed is timed again at once.
+    artefact = lru_cache(maxsize=1)(item.artefact)
     for width in range(item.size, max(0, item.size - 4), -1):
         # Where the runtime cannot run the full size, the next narrower one is the canary.
         try:
-            canary = runtime.load(item.artefact(width), target, rng)
+            canary = runtime.load(artefact(width), target, rng)
         except ArtefactError as error:
             failed[width] = str(error) or type(error).__name__
             continue
         with closing(canary):
-            ratios, odd = adaptive(width, partial(_ratio, runtime, target, item.artefact, canary, rng, protocol))
+            ratios, odd = adaptive(width, partial(_ratio, runtime, target, artefact, canary, rng, protocol))
         return Stairs(item.kind, item.size, ratios, {**failed, **odd})
     return Stairs(item.kind, item.size, {}, failed)
 

@@ -102,7 +102,10 @@ def visit(
 
 
 class Visits:
-    """Window ratios of each network, a line a visit in a file; what is there stays, but for a line that is cut off."""
+    """Windows of each network, a line a visit in a file; what is there stays, but for a line that is cut off.
+
+    A line holds the seconds of the network and of the unpruned one in each window: the state of the host shows in them.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -110,15 +113,22 @@ class Visits:
         lines = path.read_text().split("\n")[:-1] if path.exists() else []
         path.write_text("".join(f"{line}\n" for line in lines))
         for row in map(json.loads, lines):
-            self._found.setdefault(row["digest"], []).append(row["ratios"])
+            self._keep(row)
 
     def of(self, digest: str) -> list[list[float]]:
+        """Return the ratios of a network in each visit's windows."""
         return self._found.get(digest, [])
 
-    def add(self, digest: str, ratios: list[float], doubts: Sequence[str]) -> None:
+    def add(self, digest: str, measured: Measurement) -> None:
+        windows = {key: list(measured.windows[name]) for key, name in (("own", digest), ("unpruned", "baseline"))}
+        row = {"digest": digest, **windows, "doubts": list(measured.judgement)}
         with self._path.open("a") as file:
-            file.write(json.dumps({"digest": digest, "ratios": ratios, "doubts": list(doubts)}) + "\n")
-        self._found.setdefault(digest, []).append(ratios)
+            file.write(json.dumps(row) + "\n")
+        self._keep(row)
+
+    def _keep(self, row: Mapping[str, Any]) -> None:
+        ratios = [own / unpruned for own, unpruned in zip(row["own"], row["unpruned"], strict=True)]
+        self._found.setdefault(row["digest"], []).append(ratios)
 
     def row(self, digest: str) -> dict[str, Any]:
         visits = self._found[digest]
@@ -146,7 +156,7 @@ def time_all(
         for group in groups([digest for digest in paths if is_open(digest, number)], rng):
             measured = visit(bench.runtime, bench.target, {digest: paths[digest] for digest in group}, base, rng)
             for digest in group:
-                visits.add(digest, measured.ratios(digest), measured.judgement)
+                visits.add(digest, measured)
     return [visits.row(candidate.digest) for candidate in candidates]
 
 
