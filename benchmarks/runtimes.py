@@ -4,7 +4,8 @@
 
 MobileNetV2 at 160 pixels with all widths x 0.7, rounded to multiples of 1, 4, 8 and 16, each timed in turn with the
 unpruned network; and the stairs of three classes of its operators, of one where each width is a long compilation. Give
-it the machine alone; it takes some minutes, and a quarter of an hour more with AOTInductor. Stopped and started again, it goes on where it was. Writes benchmarks/results/runtimes.json and .png.
+it the machine alone; it takes some minutes, and a quarter of an hour more with AOTInductor. Stopped and started again,
+it goes on where it was. Writes benchmarks/results/runtimes.json and .png.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def measured(slug: str, folder: Path) -> dict[str, Any]:
     blueprint = search.comb(*CASES["MobileNetV2"].build())
     paths = files(blueprint, runtime.artefact_kind, folder)
     made = compare_files(runtime, paths, target, "baseline", PROTOCOL, rng=np.random.default_rng(0))
-    slicer = SLICERS[runtime.artefact_kind](blueprint, 1)
+    slicer = SLICERS[runtime.table_kind(target)](blueprint, 1)
     chosen = sorted(sweeps(blueprint, slicer), key=lambda item: -item.size)[:STAIRS]
     if runtime.most_files is not None:
         chosen = [item for item in chosen if DRAWN in item.kind]

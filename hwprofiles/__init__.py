@@ -23,6 +23,7 @@ from .runtimes import (
     TargetStatus,
     available_targets,
     get_runtime,
+    graph_bytes,
     unavailable,
 )
 from .shipped import ShippedProfile, Steadiness, shipped_profiles
@@ -92,6 +93,7 @@ __all__ = [
     "format_percent",
     "format_seconds",
     "get_runtime",
+    "graph_bytes",
     "group_inflation",
     "interval_ranks",
     "median",

@@ -4,6 +4,7 @@ from ._base import VALUES_FILE, ArtefactKind, InputSpec, NodeTime, Runtime, Sess
 from .law import DEFAULT_LAW, StaircaseLaw
 from .null import FakeClock, NullRuntime
 from .registry import RUNTIMES, TargetStatus, available_targets, get_runtime, unavailable
+from .torch_graph import graph_bytes
 
 __all__ = [
     "ArtefactKind",
@@ -20,5 +21,6 @@ __all__ = [
     "VALUES_FILE",
     "available_targets",
     "get_runtime",
+    "graph_bytes",
     "unavailable",
 ]

@@ -20,8 +20,8 @@ from ..target import Target
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
-ArtefactKind = Literal["onnx", "exported_program"]
-"""What a runtime loads: an ONNX file, or a program of `torch.export`."""
+ArtefactKind = Literal["onnx", "exported_program", "torch_graph"]
+"""What a runtime loads: an ONNX file, a program of `torch.export`, or a graph of torch.fx (see `graph_bytes`)."""
 
 VALUES_FILE = "values.json"
 """Extra file of an exported program that says what its calls are named in profiles; those that it lacks keep theirs."""
@@ -122,7 +122,7 @@ class Runtime(ABC):
 
     Attributes:
         name: One of `RUNTIME_NAMES`.
-        artefact_kind: What `load` takes.
+        artefact_kind: What `load` takes, and a bundle delivers.
         device: Of the plainest target that it serves.
         native: Whether a file may take down or hang the process that loads it: `IsolatedProfiler` then tries it first,
             which needs a class that can be imported and made without arguments.
@@ -174,6 +174,10 @@ class Runtime(ABC):
             ArtefactError: The runtime cannot load or run it.
             RuntimeUnavailableError: The target cannot be used here.
         """
+
+    def table_kind(self, target: Target) -> ArtefactKind:
+        """Return what tables for a target are made of: a kind that times as `artefact_kind` does and is made faster."""
+        return self.artefact_kind
 
     def profiles(self, target: Target) -> bool:
         """Tell whether `Session.profile` tells nodes apart on a target.

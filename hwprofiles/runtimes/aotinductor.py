@@ -107,7 +107,7 @@ class AotInductor(Runtime):
         """Return a program's inputs; read once, since torch takes half a second for it."""
         key = f"{hashlib.sha256(content).hexdigest()} {batch}"
         if key not in self._specs:
-            self._specs[key] = input_specs(load_program(content).exported, batch)
+            self._specs[key] = input_specs(load_program(content), batch)
         return self._specs[key]
 
 

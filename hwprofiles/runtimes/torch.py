@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections import OrderedDict
 from dataclasses import replace
@@ -33,8 +32,19 @@ from ._base import (
     out_of_reach,
     random_inputs,
 )
+from .torch_graph import is_graph, load_graph
 from .torch_profile import Stopwatch, profile_calls
-from .torch_program import Program, artefact_error, input_specs, library, load_program, moved, named_outputs, quiet
+from .torch_program import (
+    Program,
+    artefact_error,
+    input_specs,
+    library,
+    load_program,
+    moved,
+    named_outputs,
+    plain_module,
+    quiet,
+)
 from .torch_threads import THREADS
 
 LAYOUTS = ("contiguous", "channels_last")
@@ -80,6 +90,10 @@ class TorchEager(Runtime):
         self.require(Target(runtime=self.name))
         return {"torch": str(library().__version__), **(cuda.versions() if cuda.missing() is None else {})}
 
+    def table_kind(self, target: Target) -> ArtefactKind:
+        """Return graphs on the CPU: for a GPU, an exported program is what can be moved there with its constants."""
+        return "torch_graph" if target.device == "cpu" else self.artefact_kind
+
     def width_quantum(self, profile: HardwareProfile, device: str = "cpu") -> int:
         """Return the channel block of oneDNN, which the library computes with on CPUs; see `onednn_block`."""
         return onednn_block(profile) if device == "cpu" else GPU_QUANTUM
@@ -101,7 +115,7 @@ class TorchEager(Runtime):
         content = content_of(artefact, "PyTorch")
         key = hashlib.sha256(content).hexdigest()
         if key not in self._kept:
-            self._kept[key] = load_program(content)
+            self._kept[key] = load_graph(content) if is_graph(content) else load_program(content)
         self._kept.move_to_end(key)
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
@@ -110,12 +124,12 @@ class TorchEager(Runtime):
 
 class _TorchSession(Session):
     def __init__(self, program: Program, target: Target, rng: np.random.Generator) -> None:
-        self._target, self._names = target, program.names
-        self._specs = input_specs(program.exported, target.batch)
+        self._target, self._program = target, program
+        self._specs = input_specs(program, target.batch)
+        self._layout = dict(target.options).get("layout", LAYOUTS[0])
         # A copy, so that its weights lie elsewhere in memory than those of the session before.
-        with quiet():
-            self._module = _own_module(program, target)
-        if dict(target.options).get("layout") == "channels_last":
+        self._module = program.take(self._layout) if target.device == "cpu" else _moved_module(program, target)
+        if self._layout == "channels_last":
             self._module.to(memory_format=library().channels_last)
         self._inputs = self._tensors(random_inputs(self._specs, rng))
         self._replay: cuda.Replay | None = None
@@ -168,11 +182,13 @@ class _TorchSession(Session):
         check_profile_runs(runs)
         stopwatch = Stopwatch() if self._target.device == "cpu" else cuda.Events()
         found = profile_calls(self._module, self._inputs, runs, stopwatch)
-        return tuple(replace(node, name=self._names.get(node.name, node.name)) for node in found)
+        return tuple(replace(node, name=self._program.names.get(node.name, node.name)) for node in found)
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
+            if self._target.device == "cpu":
+                self._program.give_back(self._module, self._layout)
             self._module = self._replay = None
             THREADS.leave()
 
@@ -181,7 +197,7 @@ class _TorchSession(Session):
         tensors = [torch.from_numpy(np.ascontiguousarray(arrays[spec.name])) for spec in self._specs]
         half = _half(self._target)
         tensors = [t.to(self._target.device, half if t.is_floating_point() else None) for t in tensors]
-        if dict(self._target.options).get("layout") != "channels_last":
+        if self._layout != "channels_last":
             return tensors
         return [t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in tensors]
 
@@ -189,11 +205,16 @@ class _TorchSession(Session):
         check_open(not self._closed)
 
 
-def _own_module(program: Program, target: Target) -> Any:
-    """Return a module of a session's own: a copy, on the target's device and in its precision."""
-    if target.device == "cpu":
-        return copy.deepcopy(program.module)
-    module = moved(program.exported, target.device).module(check_guards=False)
+def _moved_module(program: Program, target: Target) -> Any:
+    """Return a module of a session's own, on the target's device and in its precision.
+
+    Raises:
+        ArtefactError: The program is a graph, whose constants cannot be moved.
+    """
+    if program.exported is None:
+        raise ArtefactError(f"PyTorch runs graphs on the CPU only, but the target is on {target.device}: export one.")
+    with quiet():
+        module = plain_module(moved(program.exported, target.device))
     return module.to(dtype=_half(target)) if _half(target) is not None else module
 
 

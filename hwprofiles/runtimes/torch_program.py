@@ -9,7 +9,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,20 +18,46 @@ from numpy.typing import NDArray
 from ..errors import ArtefactError
 from ._base import VALUES_FILE, InputSpec, bound_shape
 
+Input = tuple[str, tuple[int | None, ...], str]
+"""Name, sizes (None for a symbolic one) and type of an input."""
+
 
 @dataclass(frozen=True)
 class Program:
-    """An exported program, ready to be copied and run.
+    """A program or graph, ready to be copied and run.
 
     Attributes:
-        exported: What torch loaded.
-        module: Its module, without checks of what it is given.
-        names: Call -> what it is to be named in profiles.
+        module: Its calls alone: without checks of what it is given, and on tensors in the order of `inputs`.
+        inputs: Its inputs, in order.
+        names: Call -> what it is to be named in profiles; those that it lacks keep theirs.
+        exported: The exported program that torch loaded; None for a graph.
     """
 
-    exported: Any
     module: Any
-    names: Mapping[str, str]
+    inputs: tuple[Input, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
+    exported: Any = None
+    _idle: dict[str, list[Any]] = field(default_factory=dict)
+
+    def take(self, layout: str) -> Any:
+        """Return a copy of the module whose tensors lie elsewhere in memory than those of all others in use.
+
+        Args:
+            layout: How images lie in memory: what was returned is taken again for the same one only.
+        """
+        idle = self._idle.setdefault(layout, [])
+        if not idle:
+            with quiet():
+                return copy.deepcopy(self.module)
+        module = idle.pop()
+        # A tensor at a time, so that none comes to lie where it lay.
+        for value in (*module.parameters(), *module.buffers()):
+            value.data = value.data.clone()
+        return module
+
+    def give_back(self, module: Any, layout: str) -> None:
+        """Take back what `take` returned: copying tensors is much faster than copying a graph."""
+        self._idle[layout].append(module)
 
 
 def moved(exported: Any, device: str) -> Any:
@@ -51,28 +77,51 @@ def load_program(content: bytes) -> Program:
     try:
         with quiet():
             exported = torch.export.load(io.BytesIO(content), extra_files=extra)
-            module = exported.module(check_guards=False)
-        return Program(exported, module, json.loads(extra[VALUES_FILE] or "{}"))
+            module = plain_module(exported)
+        return Program(module, _inputs(exported), json.loads(extra[VALUES_FILE] or "{}"), exported)
+    except ArtefactError:
+        raise
     except Exception as error:
         raise artefact_error("load", error) from error
 
 
-def input_specs(program: Any, batch: int) -> tuple[InputSpec, ...]:
+def plain_module(exported: Any) -> Any:
+    """Return the calls of an exported program as a graph module.
+
+    Torch's own module of it checks its inputs at each run, for as long as several small operators take.
+    """
+    torch = library()
+    module = exported.module(check_guards=False)
+    graph = copy.deepcopy(module.graph)
+    graph.set_codegen(torch.fx.graph.CodeGen())
+    return torch.fx.GraphModule(module, graph)
+
+
+def _inputs(program: Any) -> tuple[Input, ...]:
     """Return a program's inputs, in order.
 
     Raises:
-        ArtefactError: An input is no tensor, or its batch is another.
+        ArtefactError: One is no tensor.
     """
     torch = library()
     values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
-    specs = []
+    found = []
     for name in program.graph_signature.user_inputs:
         value = values.get(name)
         if not isinstance(value, torch.Tensor):
             raise ArtefactError(f"Every input of a program must be a tensor, but {name!r} is not; export it again.")
-        sizes = [size if isinstance(size, int) else None for size in value.shape]
-        specs.append(InputSpec(name, bound_shape(name, sizes, batch), str(value.dtype).removeprefix("torch.")))
-    return tuple(specs)
+        sizes = tuple(size if isinstance(size, int) else None for size in value.shape)
+        found.append((name, sizes, str(value.dtype).removeprefix("torch.")))
+    return tuple(found)
+
+
+def input_specs(program: Program, batch: int) -> tuple[InputSpec, ...]:
+    """Return a program's inputs, in order.
+
+    Raises:
+        ArtefactError: Its batch is another.
+    """
+    return tuple(InputSpec(name, bound_shape(name, sizes, batch), dtype) for name, sizes, dtype in program.inputs)
 
 
 def named_outputs(found: Any) -> dict[str, NDArray[np.generic]]:

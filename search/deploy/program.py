@@ -103,11 +103,12 @@ def flattened(subnet: Subnet) -> fx.GraphModule:
         if node.op == "placeholder" and node.meta.get("input") is None and not node.users:
             graph.erase_node(node)
     output = graph.output_node()
-    output.args = (tuple(leaf for leaf in pytree.tree_leaves(output.args) if _is_tensor(leaf)),)
+    output.args = (tuple(leaf for leaf in pytree.tree_leaves(output.args) if is_tensor(leaf)),)
     return fx.GraphModule(twin, graph)
 
 
-def _is_tensor(value: Any) -> bool:
+def is_tensor(value: Any) -> bool:
+    """Tell whether a value in a graph is a node that makes a tensor or some, not a size or a plain value."""
     if not isinstance(value, fx.Node):
         return False
     called = isinstance(value.target, torch._ops.OpOverload) and operator_name(value) != "sym_size"

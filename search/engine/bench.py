@@ -95,7 +95,7 @@ class Bench:
         runtime.require(target)
         profile = probe()
         proof = prove(blueprint, seed)
-        slicer = SLICERS[runtime.artefact_kind](blueprint, target.batch)
+        slicer = SLICERS[runtime.table_kind(target)](blueprint, target.batch)
         _check_target(blueprint, slicer, runtime, target, seed)
         bench = cls(blueprint, runtime, target, profile, slicer, {}, (), (), store, seed, proof)
         stairs = bench._stairs(progress or Silent(), allow_foreign)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from hwprofiles import ArtefactError, Target, get_runtime
+from hwprofiles import ArtefactError, Target, get_runtime, graph_bytes
 from hwprofiles.runtimes import torch as runtime_module
 
 from .onnx_files import IMAGE
@@ -62,6 +64,64 @@ def test_a_program_that_was_loaded_before_lies_elsewhere_in_memory() -> None:
     with runtime.load(program_file(), TARGET, rng()) as one, runtime.load(program_file(), TARGET, rng()) as other:
         places = [[value.data_ptr() for value in s._module.buffers()] for s in (one, other)]  # type: ignore[attr-defined]
     assert not set(places[0]) & set(places[1])
+
+
+def test_a_program_that_is_loaded_again_lies_elsewhere_than_before() -> None:
+    runtime = get_runtime("torch")
+    with runtime.load(program_file(), TARGET, rng()) as session:
+        module, places = session._module, [value.data_ptr() for value in session._module.buffers()]  # type: ignore[attr-defined]
+        values = [value.clone() for value in module.buffers()]
+    with runtime.load(program_file(), TARGET, rng()) as session:
+        assert session._module is module, "the graph is not made again"  # type: ignore[attr-defined]
+        again = list(module.buffers())
+        assert all(value.data_ptr() != place for value, place in zip(again, places, strict=True))
+        assert all(torch.equal(value, before) for value, before in zip(again, values, strict=True))
+
+
+def test_layouts_do_not_share_what_lies_in_memory() -> None:
+    runtime = get_runtime("torch")
+    last = Target("torch", options=(("layout", "channels_last"),))
+    runtime.load(program_file(), last, rng()).close()
+    with runtime.load(program_file(), TARGET, rng()) as session:
+        weights = [value for value in session._module.buffers() if value.dim() == 4]  # type: ignore[attr-defined]
+        assert weights
+        assert all(value.is_contiguous() for value in weights)
+
+
+class Plain(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        parts = torch.ops.aten.split.Tensor(x, 2, 1)
+        steps = torch.ops.aten.arange.default(4, dtype=torch.float32, device=torch.device("cpu"))
+        found: torch.Tensor = operator.getitem(parts, 0) + steps[1:3]
+        return found
+
+
+def graph_file() -> bytes:
+    return graph_bytes(torch.fx.symbolic_trace(Plain()), [torch.zeros(1, 4)])
+
+
+def test_a_graph_is_run_as_it_stands() -> None:
+    """Calls without a tensor to begin with, devices, types, slices and tuples are kept."""
+    x = np.arange(4, dtype=np.float32)[None]
+    with get_runtime("torch").load(graph_file(), TARGET, rng()) as session:
+        np.testing.assert_array_equal(session.outputs({"x": x})["output"], [[1.0, 3.0]])
+        assert [node.operator for node in session.profile(1)][:1] == ["split"]
+    with pytest.raises(ArtefactError, match="has 1 and the target 2"):
+        get_runtime("torch").load(graph_file(), Target("torch", batch=2), rng())
+
+
+@pytest.mark.parametrize("damage", [lambda c: c[:-200], lambda c: c[:100], lambda c: c.replace(b"split", b"splot")])
+def test_a_damaged_graph_is_refused(damage: Callable[[bytes], bytes]) -> None:
+    content = graph_file()
+    assert damage(content) != content
+    with pytest.raises(ArtefactError, match="PyTorch cannot load the program"):
+        get_runtime("torch").load(damage(content), TARGET, rng())
+
+
+def test_a_graph_that_calls_modules_is_refused() -> None:
+    module = torch.fx.symbolic_trace(torch.nn.Sequential(torch.nn.ReLU()))
+    with pytest.raises(ArtefactError, match="calls of operators alone"):
+        graph_bytes(module, [torch.zeros(1, 4)])
 
 
 def test_only_the_last_programs_stay_loaded() -> None:

@@ -9,8 +9,8 @@ sliced file that equals a call of the graph must have that call's shape. Where i
 """
 
 from ._base import Slicer
-from .programs import ProgramSlicer, program_bytes
+from .programs import GraphSlicer, ProgramSlicer, program_bytes
 from .registry import SLICERS
 from .slicer import OnnxSlicer
 
-__all__ = ["SLICERS", "OnnxSlicer", "ProgramSlicer", "Slicer", "program_bytes"]
+__all__ = ["SLICERS", "GraphSlicer", "OnnxSlicer", "ProgramSlicer", "Slicer", "program_bytes"]

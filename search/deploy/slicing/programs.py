@@ -1,4 +1,4 @@
-"""Exported programs of candidates, for runtimes that take them; weights are random."""
+"""Exported programs of candidates, for runtimes that take them, or their graphs; weights are random."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import fx
 
-from hwprofiles import VALUES_FILE
+from hwprofiles import VALUES_FILE, ArtefactError, graph_bytes
 
 from ...errors import ExportError
 from ...graph import Blueprint, Candidate, full
 from ...graph.keys import unit_nodes
 from ...surgery import Subnet
-from ..program import flattened, program_of, quiet
+from ..program import flattened, is_tensor, program_of, quiet
 from .reference import Weights
 
 
@@ -45,15 +45,14 @@ class ProgramSlicer:
             ExportError: It does not export.
         """
         self._blueprint.check(candidate)
-        return program_bytes(self._weights.network(candidate), self._batch)
+        return self._content(*_fixed(self._weights.network(candidate), self._batch))
 
     def part(self, candidate: Candidate, units: frozenset[str]) -> bytes:
         """Return the program of some units' calls only, or of the whole network where they cannot be cut out."""
-        network = self._weights.network(candidate)
-        whole, example = flattened(network), network.example(self._batch)
+        whole, example = _fixed(self._weights.network(candidate), self._batch)
         owners = unit_nodes(self._blueprint, candidate.removed)
         found = _extracted(whole, example, {name for name, unit in owners.items() if unit in units})
-        return _program(whole, example) if found is None else _program(*found)
+        return self._content(whole, example) if found is None else self._content(*found)
 
     def nodes(self, candidate: Candidate) -> dict[str, tuple[str, ...]]:
         """Return unit node name -> names of the calls that belong to it in a candidate's program."""
@@ -61,6 +60,26 @@ class ProgramSlicer:
         for name, unit in unit_nodes(self._blueprint, candidate.removed).items():
             found.setdefault(unit, []).append(name)
         return {unit: tuple(names) for unit, names in found.items()}
+
+    def _content(self, network: fx.GraphModule, example: tuple[torch.Tensor, ...]) -> bytes:
+        return _program(network, example)
+
+
+class GraphSlicer(ProgramSlicer):
+    """Makes the graph of any candidate of a blueprint: the calls of its exported program, which is not made.
+
+    That they are the same calls is checked on the unpruned network, which is exported for that.
+    """
+
+    def __init__(self, blueprint: Blueprint, batch: int, seed: int = 0) -> None:
+        super().__init__(blueprint, batch, seed)
+        program_bytes(self.network(), batch)
+
+    def _content(self, network: fx.GraphModule, example: tuple[torch.Tensor, ...]) -> bytes:
+        try:
+            return graph_bytes(network, example)
+        except ArtefactError as exc:
+            raise ExportError(f"A network must be a graph of plain calls to be timed, but: {exc}") from exc
 
 
 def program_bytes(network: Subnet, batch: int) -> bytes:
@@ -73,7 +92,7 @@ def program_bytes(network: Subnet, batch: int) -> bytes:
     Raises:
         ExportError: It does not export.
     """
-    return _program(flattened(network), network.example(batch))
+    return _program(*_fixed(network, batch))
 
 
 def _program(network: fx.GraphModule, example: tuple[torch.Tensor, ...]) -> bytes:
@@ -91,6 +110,20 @@ def _program(network: fx.GraphModule, example: tuple[torch.Tensor, ...]) -> byte
     except Exception as exc:
         raise ExportError(f"A network must export with torch.export, but: {type(exc).__name__}: {exc}") from exc
     return buffer.getvalue()
+
+
+def _fixed(network: Subnet, batch: int) -> tuple[fx.GraphModule, tuple[torch.Tensor, ...]]:
+    """Return a network of tensors only, with sizes written out as numbers as exporters do, and its example inputs."""
+    whole, example = flattened(network), network.example(batch)
+    sizes = [node for node in whole.graph.nodes if node.op == "call_function" and not is_tensor(node)]
+    if not sizes:
+        return whole, example
+    values = _Values(whole, {node.name for node in sizes}).of(example)
+    graph, copies = fx.Graph(), {node: values[node.name] for node in sizes}
+    for node in whole.graph.nodes:
+        if node not in copies:
+            copies[node] = graph.node_copy(node, copies.__getitem__)
+    return fx.GraphModule(whole, graph), example
 
 
 def _extracted(
