@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import subprocess
+from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,9 +39,9 @@ from ._base import (
     out_of_reach,
     random_inputs,
 )
-from .aotinductor_compile import LIMIT_S, compile_apart
+from .aotinductor_compile import LIMIT_S, compile_apart, probe_apart
 from .kept import kept
-from .torch_program import input_specs, library, load_program, named_outputs
+from .torch_program import library, load_program, named_outputs, specs_of
 from .torch_threads import THREADS
 
 PRECISIONS = {"cpu": ("fp32",), "cuda": ("fp32", "tf32")}
@@ -99,16 +100,21 @@ class AotInductor(Runtime):
         self.require(target)
         content = content_of(artefact, "AOTInductor")
         specs = self._inputs_of(content, target.batch)
-        conditions = {**self.versions(), "target": target.slug, "machine": probe().fingerprint_for(target.device)}
-        package = kept(self.name, content, conditions, partial(compile_apart, content, target))
+        here = {**self.versions(), "machine": probe().fingerprint_for(target.device)}
+        package = kept(self.name, content, {**here, "target": target.slug}, partial(_compile, content, target, here))
         return _PackageSession(package, specs, target, rng)
 
     def _inputs_of(self, content: bytes, batch: int) -> tuple[InputSpec, ...]:
         """Return a program's inputs; read once, since torch takes half a second for it."""
         key = f"{hashlib.sha256(content).hexdigest()} {batch}"
         if key not in self._specs:
-            self._specs[key] = input_specs(load_program(content), batch)
+            self._specs[key] = specs_of(load_program(content).inputs, batch)
         return self._specs[key]
+
+
+def _compile(content: bytes, target: Target, here: Mapping[str, str], package: Path) -> None:
+    """Compile a program, with what was found out about this machine before; see `compile_apart`."""
+    compile_apart(content, target, package, probes=kept("aotinductor-probes", b"", here, probe_apart, suffix=".tar"))
 
 
 class _PackageSession(Session):

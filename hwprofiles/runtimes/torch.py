@@ -37,13 +37,13 @@ from .torch_profile import Stopwatch, profile_calls
 from .torch_program import (
     Program,
     artefact_error,
-    input_specs,
     library,
     load_program,
     moved,
     named_outputs,
     plain_module,
     quiet,
+    specs_of,
 )
 from .torch_threads import THREADS
 
@@ -125,7 +125,7 @@ class TorchEager(Runtime):
 class _TorchSession(Session):
     def __init__(self, program: Program, target: Target, rng: np.random.Generator) -> None:
         self._target, self._program = target, program
-        self._specs = input_specs(program, target.batch)
+        self._specs = specs_of(program.inputs, target.batch)
         self._layout = dict(target.options).get("layout", LAYOUTS[0])
         # A copy, so that its weights lie elsewhere in memory than those of the session before.
         self._module = program.take(self._layout) if target.device == "cpu" else _moved_module(program, target)

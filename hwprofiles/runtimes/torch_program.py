@@ -7,7 +7,7 @@ import importlib
 import io
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,7 +78,7 @@ def load_program(content: bytes) -> Program:
         with quiet():
             exported = torch.export.load(io.BytesIO(content), extra_files=extra)
             module = plain_module(exported)
-        return Program(module, _inputs(exported), json.loads(extra[VALUES_FILE] or "{}"), exported)
+        return Program(module, program_inputs(exported), json.loads(extra[VALUES_FILE] or "{}"), exported)
     except ArtefactError:
         raise
     except Exception as error:
@@ -97,8 +97,8 @@ def plain_module(exported: Any) -> Any:
     return torch.fx.GraphModule(module, graph)
 
 
-def _inputs(program: Any) -> tuple[Input, ...]:
-    """Return a program's inputs, in order.
+def program_inputs(program: Any) -> tuple[Input, ...]:
+    """Return an exported program's inputs, in order.
 
     Raises:
         ArtefactError: One is no tensor.
@@ -115,13 +115,13 @@ def _inputs(program: Any) -> tuple[Input, ...]:
     return tuple(found)
 
 
-def input_specs(program: Program, batch: int) -> tuple[InputSpec, ...]:
-    """Return a program's inputs, in order.
+def specs_of(inputs: Sequence[Input], batch: int) -> tuple[InputSpec, ...]:
+    """Return a program's inputs with a batch filled in.
 
     Raises:
         ArtefactError: Its batch is another.
     """
-    return tuple(InputSpec(name, bound_shape(name, sizes, batch), dtype) for name, sizes, dtype in program.inputs)
+    return tuple(InputSpec(name, bound_shape(name, sizes, batch), dtype) for name, sizes, dtype in inputs)
 
 
 def named_outputs(found: Any) -> dict[str, NDArray[np.generic]]:

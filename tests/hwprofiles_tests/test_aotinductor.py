@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import sys
+import tarfile
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,8 +15,8 @@ import pytest
 import torch
 
 from hwprofiles import ArtefactError, Target, get_runtime
-from hwprofiles.runtimes import aotinductor
-from hwprofiles.runtimes.aotinductor_compile import compile_apart
+from hwprofiles.runtimes import aotinductor, aotinductor_compile
+from hwprofiles.runtimes.aotinductor_compile import compile_apart, probe_apart
 
 from .program_files import program_file
 
@@ -88,16 +91,44 @@ def test_what_is_no_program_never_reaches_the_compiler(monkeypatch: pytest.Monke
 def test_packages_are_kept_by_content_and_target(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     made: list[int] = []
 
-    def compile_nothing(content: bytes, target: Target, package: Path) -> None:
+    def compile_nothing(content: bytes, target: Target, package: Path, probes: Path) -> None:
         made.append(target.threads)
+        assert probes.read_bytes() == b"probes"
         package.write_bytes(b"no package")
 
+    probed: list[Path] = []
+
+    def probe(path: Path) -> None:
+        probed.append(path)
+        path.write_bytes(b"probes")
+
     monkeypatch.setattr(aotinductor, "compile_apart", compile_nothing)
+    monkeypatch.setattr(aotinductor, "probe_apart", probe)
     for threads in (1, 1, 2):
         with pytest.raises(ArtefactError, match="cannot run the program"):
             get_runtime("aotinductor").load(program_file(), Target("aotinductor", threads=threads), rng())
     assert made == [1, 2]
+    assert len(probed) == 1, "what the machine can do is found out once"
     assert len(list(cache.iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_a_compiler_that_knows_the_machine_does_not_try_it_again(tmp_path: Path) -> None:
+    probes = tmp_path / "probes.tar"
+    probe_apart(probes)
+    known = {name for name in names_in(probes) if name.endswith(".so")}
+    assert known
+    compile_apart(program_file(), TARGET, tmp_path / "package.pt2", probes=probes)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.unpack_archive(probes, folder, "tar", filter="data")
+        before = {path: path.stat().st_mtime_ns for path in Path(folder).rglob("*.so")}
+        aotinductor_compile._apart("find_instructions", [], Path(folder), 1, 60.0)
+        assert {path: path.stat().st_mtime_ns for path in Path(folder).rglob("*.so")} == before
+
+
+def names_in(archive: Path) -> list[str]:
+    with tarfile.open(archive) as file:
+        return file.getnames()
 
 
 @pytest.mark.slow
