@@ -37,7 +37,7 @@ class Program:
     inputs: tuple[Input, ...]
     names: Mapping[str, str] = field(default_factory=dict)
     exported: Any = None
-    _idle: dict[str, list[Any]] = field(default_factory=dict)
+    _idle: dict[str, list[Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def take(self, layout: str) -> Any:
         """Return a copy of the module whose tensors lie elsewhere in memory than those of all others in use.
