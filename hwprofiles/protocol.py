@@ -109,6 +109,7 @@ class TimingProtocol:
 # three of them. Sharper timings cost more than they bring: in the same four minutes, twice as many networks at 1.5 %
 # each say more about the cells than half as many at 1 %. On a noisy machine more windows are taken, and none thrown
 # away.
+# "compiled": the same where each network is a long compilation, so that few must say much; as long as one such takes.
 # "difference": whether two files differ (`Measurement.difference`). A turn is a single run where that is long enough:
 # the median over turns then sheds most disturbed runs. There is no lead: networks that differ by per cents follow each
 # other equally cold. Its half-width is at 95 %; the interval that decides is at 99 %, a third wider, and has to fit
@@ -122,6 +123,16 @@ PROTOCOLS: dict[str, TimingProtocol] = {
         relative_half_width=0.04,
         time_limit_s=8.0,
         warmup_s=0.01,
+        reload=True,
+        windows_per_load=4,
+    ),
+    "compiled": TimingProtocol(
+        turns_per_window=1,
+        min_windows=16,
+        max_windows=120,
+        relative_half_width=0.012,
+        time_limit_s=40.0,
+        warmup_s=0.05,
         reload=True,
         windows_per_load=4,
     ),

@@ -29,23 +29,26 @@ def stairs(width_in: ArrayLike, width_out: ArrayLike, quantum: int) -> Array:
     return np.stack([np.ones_like(i), blocks_in, blocks_out, blocks_in * blocks_out, i * o], axis=-1)
 
 
-def fit_nonnegative(features: Array, seconds: Array, prior: Array, weight: float = PRIOR_WEIGHT) -> Array:
+def fit_nonnegative(
+    features: Array, seconds: Array, prior: Array, weight: float = PRIOR_WEIGHT, trust: Array | None = None
+) -> Array:
     """Return non-negative coefficients that fit best in relative terms.
 
-    Minimises `|(features x - seconds) / seconds|^2 + weight^2 |(x - prior) / scale|^2`, where `scale` makes one
-    unit of each coefficient equally large. Times below a
-    ten-thousandth of the largest weigh as if they were that: nobody can tell them from zero.
+    Minimises `|trust (features x - seconds) / seconds|^2 + weight^2 |(x - prior) / scale|^2`, where `scale` makes one
+    unit of each coefficient equally large. Times below a ten-thousandth of the largest weigh as if they were that:
+    nobody can tell them from zero.
 
     Args:
         features: Shape (n, m).
         seconds: Shape (n,), at least zero.
         prior: Shape (m,), what to return where the observations leave a coefficient open.
         weight: Of the prior against one observation.
+        trust: In each observation, shape (n,), from 0 to 1; 1 by default.
     """
     largest = float(np.max(seconds))
     if largest <= 0:
         return np.zeros(features.shape[1])
-    weights = 1.0 / np.maximum(seconds, LEAST_WEIGHED * largest)
+    weights = (1.0 if trust is None else trust) / np.maximum(seconds, LEAST_WEIGHED * largest)
     weighted = features * weights[:, None]
     scale = 1.0 / np.maximum(np.sqrt(np.mean(weighted**2, axis=0)), np.finfo(np.float64).tiny)
     left = np.vstack([weighted * scale, weight * np.eye(len(scale))])

@@ -170,7 +170,7 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     timed = _Timed.of(rows)
     bend, sums, deviations = Bend(), timed.seconds, timing_deviations(rows)
     for _ in range(ROUNDS):
-        families = timed.families(sums, quantum) or _laws_of_networks(rows, sums, quantum)
+        families = timed.families(sums, quantum) or _laws_of_networks(rows, sums, quantum, deviations)
         known, totals, design = timed.totals(families)
         if not known.size:
             break
@@ -289,7 +289,9 @@ def _fit_bend(totals: Array, seconds: Array, deviations: Array) -> tuple[Bend, A
     return (bend if usual.all() else Bend.fit(totals[usual], seconds[usual], trust[usual])), np.where(usual, trust, 0.0)
 
 
-def _laws_of_networks(rows: Sequence[NetworkRow], sums: Array, quantum: int) -> dict[str, FamilyCells]:
+def _laws_of_networks(
+    rows: Sequence[NetworkRow], sums: Array, quantum: int, deviations: Array
+) -> dict[str, FamilyCells]:
     """Fit one law a family to whole networks: each family's features, summed over its units, are its columns."""
     names = sorted({unit.key.family for row in rows for unit in row.units})
     columns = {name: slice(i * N_FEATURES, (i + 1) * N_FEATURES) for i, name in enumerate(names)}
@@ -305,6 +307,7 @@ def _laws_of_networks(rows: Sequence[NetworkRow], sums: Array, quantum: int) -> 
     prior = np.zeros(features.shape[1])
     for name, column in columns.items():
         prior[column.start + 3] = np.mean(equal[name])
-    fitted = fit_nonnegative(features, sums, prior, WHOLE_NETWORK_PRIOR)
+    trust = LEAST_SPREAD / np.hypot(LEAST_SPREAD, deviations)
+    fitted = fit_nonnegative(features, sums, prior, WHOLE_NETWORK_PRIOR, trust)
     laws = {name: StairLaw(quantum, tuple(fitted[column].tolist())) for name, column in columns.items()}
     return {name: FamilyCells.of_law(law, np.array(sorted(widths[name]), float)) for name, law in laws.items()}

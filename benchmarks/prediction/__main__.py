@@ -162,12 +162,13 @@ def run(name: str, target: Target, folder: Path, seed: int, visits: int) -> dict
 
 
 def conditions(target: Target, visits: int) -> dict[str, Any]:
+    runtime = get_runtime(target.runtime)
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         # The kernel's release names who built it.
         "machine": replace(probe(), kernel=None).to_json(),
-        "versions": get_runtime(target.runtime).versions(),
-        "protocol": PROTOCOLS["table"].to_json(),
+        "versions": runtime.versions(),
+        "protocol": PROTOCOLS["compiled" if runtime.most_files is not None else "table"].to_json(),
         "truth": {"protocol": PROTOCOL.to_json(), "at_a_time": AT_A_TIME, "visits_at_most": visits},
     }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hwprofiles import Target, get_runtime
+from hwprofiles import Target, get_runtime, unavailable
 from search import Bundle
 from search.deploy import Verification
 from search.report import run
@@ -22,8 +22,14 @@ def digests(verification: Verification, bundle: Bundle) -> bool:
 
 
 @pytest.mark.slow
-def test_a_run_on_pytorch_delivers_what_it_timed(tmp_path: Path) -> None:
-    target = Target("torch")
+@pytest.mark.parametrize("runtime", ["torch", "aotinductor"])
+def test_a_run_on_programs_delivers_what_it_timed(
+    runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = Target(runtime)
+    if (reason := unavailable(target)) is not None:
+        pytest.skip(reason)
+    monkeypatch.setenv("LATHE_CACHE", str(tmp_path / "cache"))
     config = replace(config_of(tmp_path / "run", budget="80 %", proofs=True), targets=(target,))
     outcome = run(config)
     report, bundle = outcome.report, Bundle.open(outcome.bundle)
