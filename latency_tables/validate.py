@@ -24,6 +24,10 @@ MARGIN_LEVEL = 0.9
 MIN_STRETCHED = 20
 """Held-out networks from which a standard deviation is taken: fewer leave it open by more than a sixth."""
 
+FEWEST_STRETCHED = 8
+"""Held-out networks from which a median says how wide intervals must be at least; among so few, one that is far off
+would decide a standard deviation alone."""
+
 INTERVAL_LEVELS = (0.05, 0.95)
 
 _HALF_WINDOWS = 2
@@ -96,10 +100,13 @@ class HeldOut:
     def stretch(self) -> float:
         """Factor on the model's standard deviations that makes them those of the held-out networks.
 
-        The root mean square of `deviations`; 1 where fewer than `MIN_STRETCHED` networks say it.
+        The root mean square of `deviations`. Fewer than `MIN_STRETCHED` networks only stretch: by the median, which is
+        0.6745 of the standard deviation of a normal distribution. Fewer than `FEWEST_STRETCHED` say nothing.
         """
-        if len(self.deviations) < MIN_STRETCHED:
+        if len(self.deviations) < FEWEST_STRETCHED:
             return 1.0
+        if len(self.deviations) < MIN_STRETCHED:
+            return max(1.0, float(np.median(np.abs(self.deviations))) / 0.6745)
         return float(np.sqrt(np.mean(np.square(self.deviations))))
 
     @property

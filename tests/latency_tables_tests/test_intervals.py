@@ -7,7 +7,7 @@ import pytest
 
 from hwprofiles import Interval
 from latency_tables import HeldOut, LatencyTable, Predictor
-from latency_tables.validate import MIN_STRETCHED
+from latency_tables.validate import FEWEST_STRETCHED, MIN_STRETCHED
 
 from .chains import QUANTUM, job, keys, null_runtime, random_widths
 from .conftest import Fill
@@ -37,7 +37,11 @@ def test_stretch_is_the_spread_of_the_deviations_where_there_are_enough() -> Non
     n = MIN_STRETCHED
     jobs, seconds = tuple(map(str, range(n))), (1.0,) * n
     assert HeldOut(jobs, seconds, seconds, deviations=(2.0, -2.0) * (n // 2)).stretch == pytest.approx(2.0)
-    assert HeldOut(jobs[1:], seconds[1:], seconds[1:], deviations=(2.0,) * (n - 1)).stretch == 1.0
+    few = (jobs[1:], seconds[1:], seconds[1:])
+    assert HeldOut(*few, deviations=(*(2.0,) * (n - 2), 100.0)).stretch == pytest.approx(2.965, rel=1e-3)
+    assert HeldOut(*few, deviations=(0.1,) * (n - 1)).stretch == 1.0, "few never narrow an interval"
+    fewer = FEWEST_STRETCHED - 1
+    assert HeldOut(jobs[:fewer], seconds[:fewer], seconds[:fewer], deviations=(2.0,) * fewer).stretch == 1.0
     assert HeldOut(jobs, seconds, seconds).stretch == 1.0
 
 
