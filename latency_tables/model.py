@@ -23,8 +23,10 @@ from .record import BASELINE
 from .table import NetworkRow
 
 WHOLE_NETWORK_PRIOR = 0.5
-"""Weight of "all units take equal times" where only whole networks were timed: many laws share each observation. Of 0.03
-to 1, the one with the least held-out error on 20 networks of ResNet-18, compiled by AOTInductor (7 %, 13 % at 0.1)."""
+"""Weight of "all units take equal times" where only whole networks were timed: many laws share each observation.
+
+Of 0.03 to 1, the one with the least held-out error on 20 networks of ResNet-18 that AOTInductor compiled (7 %; 13 % at
+0.1)."""
 
 BASELINE_WEIGHT = 4
 """Networks for which the baseline counts: its ratio is 1 by definition, without the error of a timing, which is some
