@@ -7,7 +7,7 @@ from .measurement import Difference, Measurement
 from .pinning import pinned
 from .probe import probe
 from .profile import HardwareProfile
-from .protocol import PROTOCOLS, TimingProtocol, verify_protocol
+from .protocol import PROTOCOLS, TimingProtocol, table_protocol, verify_protocol
 from .runtimes import (
     DEFAULT_LAW,
     RUNTIMES,
@@ -106,6 +106,7 @@ __all__ = [
     "ratio_interval",
     "read_counters",
     "shipped_profiles",
+    "table_protocol",
     "unavailable",
     "upper_percentile",
     "variance_inflation",

@@ -185,6 +185,15 @@ PROTOCOLS: dict[str, TimingProtocol] = {
 }
 
 
+def table_protocol(compiled: bool) -> TimingProtocol:
+    """Return the protocol that times networks of a table.
+
+    Args:
+        compiled: Whether each is a long compilation, so that there are few.
+    """
+    return PROTOCOLS["compiled" if compiled else "table"]
+
+
 def verify_protocol(seconds: bool) -> TimingProtocol:
     """Return the protocol that proves a budget.
 

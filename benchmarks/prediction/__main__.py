@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import search
-from hwprofiles import PROTOCOLS, Target, get_runtime, probe
+from hwprofiles import Target, get_runtime, probe, table_protocol
 from latency_tables import KernelPredictor, Predictor, Store, hit_rate
 from search.engine import Silent
 from search.engine.bench import Bench
@@ -168,7 +168,7 @@ def conditions(target: Target, visits: int) -> dict[str, Any]:
         # The kernel's release names who built it.
         "machine": replace(probe(), kernel=None).to_json(),
         "versions": runtime.versions(),
-        "protocol": PROTOCOLS["compiled" if runtime.most_files is not None else "table"].to_json(),
+        "protocol": table_protocol(runtime.most_files is not None).to_json(),
         "truth": {"protocol": PROTOCOL.to_json(), "at_a_time": AT_A_TIME, "visits_at_most": visits},
     }
 

@@ -50,7 +50,7 @@ def compile_apart(
 
 
 def probe_apart(probes: Path, limit_s: float = LIMIT_S) -> None:
-    """Let the compiler find out which vector instructions there are, which is half of its work for a small network.
+    """Let the compiler find out which vector instructions there are, which is nearly half of its work for ResNet-18.
 
     It compiles and runs a small program for each of them, and looks for the results in its cache before.
 

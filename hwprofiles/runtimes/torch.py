@@ -101,7 +101,8 @@ class TorchEager(Runtime):
     def load(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
         """Load a program, draw inputs and run it once.
 
-        The file becomes Python objects by torch's own loader, which may run code: load programs of your own only.
+        The file becomes Python objects by torch's own loader or by pickle, which may run code: load programs and
+        graphs of your own only.
 
         Raises:
             ArtefactError: The library cannot load or run the program, or its batch is not the target's.

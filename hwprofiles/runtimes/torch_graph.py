@@ -57,7 +57,7 @@ def graph_bytes(module: Any, example: Sequence[Any]) -> bytes:
 
 
 def load_graph(content: bytes) -> Program:
-    """Read what `graph_bytes` wrote.
+    """Read what `graph_bytes` wrote; its calls are pickled, so read graphs of your own only.
 
     Raises:
         ArtefactError: It is damaged, or names an operator that this version of torch lacks.
@@ -72,7 +72,8 @@ def load_graph(content: bytes) -> Program:
         module = torch.fx.GraphModule(document["tensors"], graph)
     except Exception as error:
         raise artefact_error("load", error) from error
-    return Program(module, tuple((name, tuple(shape), dtype) for name, shape, dtype in document["inputs"]))
+    inputs = tuple((name, tuple(shape), dtype) for name, shape, dtype in document["inputs"])
+    return Program(module, inputs, reader.names)
 
 
 def _held(module: Any, name: str) -> Any:
@@ -101,10 +102,17 @@ class _Reference:
 
 
 class _Reader(pickle.Unpickler):
+    """Reads nodes into a graph.
+
+    Attributes:
+        names: Node of the graph -> what it was called where it was written.
+    """
+
     def __init__(self, file: io.BytesIO, graph: Any) -> None:
         super().__init__(file)
         self._graph = graph
         self._nodes: dict[str, Any] = {}
+        self.names: dict[str, str] = {}
 
     def persistent_load(self, pid: Any) -> Any:
         kind, *words = pid
@@ -115,18 +123,9 @@ class _Reader(pickle.Unpickler):
 
     def add(self, op: str, name: str, target: Any, args: Any, kwargs: Any) -> None:
         """Append a node, whose arguments name those before it."""
-        node = self._graph.create_node(op, target, self._resolved(args), self._resolved(kwargs), name)
-        if node.name != name:
-            raise ArtefactError(f"Nodes of a graph have names of their own, but {name!r} became {node.name!r}.")
-        self._nodes[name] = node
+        args, kwargs = (library().fx.node.map_aggregate(value, self._resolved) for value in (args, kwargs))
+        node = self._nodes[name] = self._graph.create_node(op, target, args, kwargs, name)
+        self.names[node.name] = name
 
     def _resolved(self, value: Any) -> Any:
-        if isinstance(value, _Reference):
-            return self._nodes[value.name]
-        if isinstance(value, tuple | list):
-            return type(value)(self._resolved(item) for item in value)
-        if isinstance(value, dict):
-            return {key: self._resolved(item) for key, item in value.items()}
-        if isinstance(value, slice):
-            return slice(*(self._resolved(end) for end in (value.start, value.stop, value.step)))
-        return value
+        return self._nodes[value.name] if isinstance(value, _Reference) else value

@@ -16,9 +16,9 @@ from hwprofiles import (
     Quantity,
     Runtime,
     Target,
-    TimingProtocol,
     get_runtime,
     probe,
+    table_protocol,
 )
 from latency_tables import EvenStairs, LatencyTable, NetworkRow, Origin, Predictor, Stairs, Store, build, sweep
 
@@ -135,11 +135,6 @@ class Bench:
         """Dim name -> why it is on offer at its size only, for each dim that is."""
         return why_whole(self.blueprint, self.stairs)
 
-    @property
-    def table_protocol(self) -> TimingProtocol:
-        """How long a network of a table is timed: longer where there can only be few."""
-        return PROTOCOLS["table" if self.runtime.most_files is None else "compiled"]
-
     def affordable(self, networks: int) -> int:
         """Return how many of so many networks, beside the unpruned one, a table may be made of on this runtime."""
         most = self.runtime.most_files
@@ -193,13 +188,16 @@ class Bench:
             allow_foreign: Likewise.
         """
         jobs = [job(self.blueprint, self.slicer, candidate, origin) for candidate in candidates]
+        compiled = self.runtime.most_files is not None
         return build(
             self.runtime,
             self.target,
             jobs,
             self.store,
             baseline=job(self.blueprint, self.slicer, full(self.blueprint)),
-            protocol=self.table_protocol if origin != "finalist" else PROTOCOLS["finalist"],
+            protocol=PROTOCOLS["finalist"]
+            if origin == "finalist"
+            else table_protocol(self.runtime.most_files is not None),
             rng=np.random.default_rng(self.seed),
             time_limit_s=time_limit_s,
             progress=progress,

@@ -104,11 +104,8 @@ def described(module: fx.GraphModule) -> list[tuple[object, ...]]:
     return [
         (
             node.op,
-            held[str(node.target)].shape
-            if node.op == "get_attr"
-            else None
-            if node.op == "placeholder"
-            else node.target,
+            node.target if node.op == "call_function" else None,
+            held[str(node.target)].shape if node.op == "get_attr" else None,
             fx.map_arg((node.args, node.kwargs), place.__getitem__),
         )
         for node in module.graph.nodes

@@ -12,6 +12,7 @@ import torch
 
 from hwprofiles import ArtefactError, Target, get_runtime, graph_bytes
 from hwprofiles.runtimes import torch as runtime_module
+from hwprofiles.runtimes.torch_graph import load_graph
 
 from .onnx_files import IMAGE
 from .program_files import program_file
@@ -116,6 +117,12 @@ def test_a_damaged_graph_is_refused(damage: Callable[[bytes], bytes]) -> None:
     assert damage(content) != content
     with pytest.raises(ArtefactError, match="PyTorch cannot load the program"):
         get_runtime("torch").load(damage(content), TARGET, rng())
+
+
+def test_a_graph_is_refused_on_another_device() -> None:
+    """Devices that its calls name cannot be moved as those of an exported program can."""
+    with pytest.raises(ArtefactError, match="graphs on the CPU only, but the target is on cuda"):
+        runtime_module._moved_module(load_graph(graph_file()), Target("torch", "cuda"))
 
 
 def test_a_graph_that_calls_modules_is_refused() -> None:
