@@ -195,9 +195,7 @@ class Bench:
             jobs,
             self.store,
             baseline=job(self.blueprint, self.slicer, full(self.blueprint)),
-            protocol=PROTOCOLS["finalist"]
-            if origin == "finalist"
-            else table_protocol(self.runtime.most_files is not None),
+            protocol=PROTOCOLS["finalist"] if origin == "finalist" else table_protocol(compiled),
             rng=np.random.default_rng(self.seed),
             time_limit_s=time_limit_s,
             progress=progress,
