@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,6 +10,8 @@ from typing import Any
 
 # Words of a family that say sizes of tensors, or what follows the operator.
 _SIZES_AND_FOLLOWERS = re.compile(r"(in|out|at)[0-9x]+|\+.*")
+
+_SIZES = re.compile(r"(in|out|at)([0-9x]+)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,6 +47,14 @@ class UnitKey:
         """What the unit computes, whatever the sizes of its tensors and what follows it: `conv2d k3x3 s1 p1 dense`."""
         return _operation(self.family)
 
+    @property
+    def positions(self) -> tuple[int, int]:
+        """Positions in the tensors that the unit reads and makes: the products of their sizes but for the widths.
+
+        (1024, 256) for `conv2d k3x3 s2 p1 dense in32x32 out16x16`; 1 for what the family does not say.
+        """
+        return _positions(self.family)
+
     def to_json(self) -> dict[str, Any]:
         """Return the key as the JSON object that journals hold."""
         return {"family": self.family, "widths": list(self.widths)}
@@ -66,3 +77,11 @@ Unit = tuple[str, UnitKey]
 @lru_cache(maxsize=4096)
 def _operation(family: str) -> str:
     return " ".join(word for word in family.split() if not _SIZES_AND_FOLLOWERS.fullmatch(word))
+
+
+@lru_cache(maxsize=4096)
+def _positions(family: str) -> tuple[int, int]:
+    words = filter(None, map(_SIZES.fullmatch, family.split()))
+    found = {name: math.prod(map(int, sizes.split("x"))) for name, sizes in (word.groups() for word in words)}
+    everywhere = found.get("at", 1)
+    return found.get("in", everywhere), found.get("out", everywhere)

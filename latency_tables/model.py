@@ -17,16 +17,11 @@ from .cells import Codes, FamilyCells
 from .correction import Correction
 from .errors import UnknownUnitError
 from .keys import UnitKey
-from .law import N_FEATURES, Array, StairLaw, fit_nonnegative, stairs
+from .law import Array
 from .overhead import profiling_overhead, true_shares
+from .pooled import laws_of_networks
 from .record import BASELINE
 from .table import NetworkRow
-
-WHOLE_NETWORK_PRIOR = 0.5
-"""Weight of "all units take equal times" where only whole networks were timed: many laws share each observation.
-
-Of 0.03 to 1, the one with the least held-out error on 20 networks of ResNet-18 that AOTInductor compiled (7 %; 13 % at
-0.1)."""
 
 BASELINE_WEIGHT = 4
 """Networks for which the baseline counts: its ratio is 1 by definition, without the error of a timing, which is some
@@ -156,8 +151,8 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     """Fit cells, bend and correction to timed networks.
 
     A cell is the mean, over the units of all networks that have its key, of the unit's share times the network's
-    seconds, bent back. Where no network has shares (the runtime gives no times of layers), the families' laws are
-    fitted to whole networks instead, and no cell counts as measured.
+    seconds, bent back. Where no network has shares (the runtime gives no times of layers), laws of operations are
+    fitted to whole networks instead (`pooled`), and no cell counts as measured.
 
     A network counts by the interval of its timing (`timing_deviations`): what the machine's unsteadiness left wide
     says little. One that is far off what its cells say even so, as a burst of other work leaves it, gives shares, but
@@ -172,8 +167,9 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     rows = sorted([*rows, *(BASELINE_WEIGHT - 1) * exact], key=lambda row: row.job)
     timed = _Timed.of(rows)
     bend, sums, deviations = Bend(), timed.seconds, timing_deviations(rows)
+    trusted = LEAST_SPREAD / np.hypot(LEAST_SPREAD, deviations)
     for _ in range(ROUNDS):
-        families = timed.families(sums, quantum) or _laws_of_networks(rows, sums, quantum, deviations)
+        families = timed.families(sums, quantum) or laws_of_networks(rows, sums, quantum, trusted)
         known, totals, design = timed.totals(families)
         if not known.size:
             break
@@ -290,27 +286,3 @@ def _fit_bend(totals: Array, seconds: Array, deviations: Array) -> tuple[Bend, A
     spread = max(1.4826 * float(np.median(errors)), LEAST_SPREAD)
     usual = errors <= OUTLYING * np.hypot(spread, deviations)
     return (bend if usual.all() else Bend.fit(totals[usual], seconds[usual], trust[usual])), np.where(usual, trust, 0.0)
-
-
-def _laws_of_networks(
-    rows: Sequence[NetworkRow], sums: Array, quantum: int, deviations: Array
-) -> dict[str, FamilyCells]:
-    """Fit one law a family to whole networks: each family's features, summed over its units, are its columns."""
-    names = sorted({unit.key.family for row in rows for unit in row.units})
-    columns = {name: slice(i * N_FEATURES, (i + 1) * N_FEATURES) for i, name in enumerate(names)}
-    features = np.zeros((len(rows), len(names) * N_FEATURES))
-    widths: dict[str, set[tuple[int, int]]] = defaultdict(set)
-    equal: dict[str, list[float]] = defaultdict(list)
-    for line, row, total in zip(features, rows, sums.tolist(), strict=True):
-        for unit in row.units:
-            step = stairs(*unit.key.widths, quantum)
-            line[columns[unit.key.family]] += step
-            widths[unit.key.family].add(unit.key.widths)
-            equal[unit.key.family].append(total / len(row.units) / float(step[3]))
-    prior = np.zeros(features.shape[1])
-    for name, column in columns.items():
-        prior[column.start + 3] = np.mean(equal[name])
-    trust = LEAST_SPREAD / np.hypot(LEAST_SPREAD, deviations)
-    fitted = fit_nonnegative(features, sums, prior, WHOLE_NETWORK_PRIOR, trust)
-    laws = {name: StairLaw(quantum, tuple(fitted[column].tolist())) for name, column in columns.items()}
-    return {name: FamilyCells.of_law(law, np.array(sorted(widths[name]), float)) for name, law in laws.items()}

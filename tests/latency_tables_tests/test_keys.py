@@ -31,3 +31,16 @@ def test_an_operation_is_a_family_without_sizes_and_followers() -> None:
     key = UnitKey("conv2d k3x3 s2x2 dense in8x8 out4x4 +add +relu", (8, 16))
     assert key.operation == "conv2d k3x3 s2x2 dense"
     assert UnitKey("linear at16x16 +gelu", (8, 16)).operation == "linear"
+
+
+@pytest.mark.parametrize(
+    ("family", "positions"),
+    [
+        ("conv2d k3x3 s2x2 dense in8x6 out4x3 +add +relu", (48, 12)),
+        ("conv1d k3 s1 dense in100 out50", (100, 50)),
+        ("linear at7x16 +gelu", (112, 112)),
+        ("matmul 3x64xw wx64", (1, 1)),
+    ],
+)
+def test_positions_are_the_sizes_that_a_family_says(family: str, positions: tuple[int, int]) -> None:
+    assert UnitKey(family, (8, 16)).positions == positions

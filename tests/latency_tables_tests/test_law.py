@@ -9,7 +9,7 @@ import pytest
 
 from latency_tables import LatencyTable
 from latency_tables.law import N_FEATURES, fit_nonnegative, stairs
-from latency_tables.model import _laws_of_networks, timing_deviations
+from latency_tables.model import fit_model
 
 from .chains import FAMILY, QUANTUM
 from .test_predict import slowed, whole_networks_only
@@ -33,8 +33,7 @@ def test_laws_of_whole_networks_believe_a_timing_as_its_interval_says(table: Lat
     blind = dataclasses.replace(table, rows=tuple(map(whole_networks_only, table.rows)))
     seconds = []
     for shaken in (blind, slowed(blind, 0.005), slowed(blind, 0.3)):
-        sums = np.array([row.seconds.median for row in shaken.rows])
-        cells = _laws_of_networks(shaken.rows, sums, QUANTUM, timing_deviations(shaken.rows))[FAMILY]
+        cells = fit_model(shaken.rows, QUANTUM).families[FAMILY]
         seconds.append(cells.law.seconds(64, 64))
     right, believed, doubted = seconds
     assert abs(doubted / right - 1) < abs(believed / right - 1) / 2
