@@ -4,6 +4,7 @@ from .bend import Bend
 from .build import Job, build
 from .compare import Change, NetworkDifference, TableDifference, compare_tables
 from .compiled import Compiled, Slot
+from .design import informative
 from .errors import (
     CorruptTableError,
     ForeignTableError,
@@ -69,6 +70,7 @@ __all__ = [
     "cross_validate",
     "held_out_hit_rate",
     "hit_rate",
+    "informative",
     "marked_frame",
     "merge",
     "provenance",

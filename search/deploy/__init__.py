@@ -1,6 +1,6 @@
 """From a network to the file that runs on the target, and the proof that it is fast enough."""
 
-from .covering import covering, draw, job, smallest, structure_digest, unseen
+from .covering import covering, draw, job, smallest, structure_digest, telling, unseen
 from .delivered import Delivered
 from .export import check_export, export, to_onnx
 from .exported import computed, exported
@@ -38,6 +38,7 @@ __all__ = [
     "structure_digest",
     "sweep_classes",
     "sweeps",
+    "telling",
     "to_onnx",
     "unseen",
     "verify",

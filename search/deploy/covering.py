@@ -1,4 +1,7 @@
-"""Which random subnets a table is built from: those that cover all cells of all units, few levels a dim."""
+"""Which random subnets a table is built from: those that cover all cells of all units, few levels a dim.
+
+Where a table can have few networks, no choice of them covers the cells: those that tell most about laws then.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latency_tables import Job
+from latency_tables import Job, informative
 
 from ..graph import Blueprint, Candidate, assemble, full
 from ..graph.keys import unit_specs, units
@@ -28,6 +31,9 @@ about it: without, hardly a subnet would be nearly as small or as large as can b
 
 DRAWS = 16
 """Random subnets that each place in the design is chosen from."""
+
+TELLING_DRAWS = 400
+"""Random subnets that a design of few is chosen from, all of them before each place."""
 
 
 def covering(
@@ -53,6 +59,21 @@ def covering(
         covered |= cells[best]
         chosen[fresh[best]] = None
     return list(chosen)
+
+
+def telling(
+    blueprint: Blueprint, widths: Sequence[WidthKnob], count: int, quantum: int, rng: np.random.Generator
+) -> list[Candidate]:
+    """Choose `count` different subnets whose times say most about laws of few parameters; see `informative`.
+
+    The unpruned network and the smallest one are timed in any case and not among them.
+    """
+    offers = {knob.dim: knob.levels for knob in widths}
+    known = list(dict.fromkeys((full(blueprint), smallest(blueprint, widths))))
+    drawn = dict.fromkeys(draw(blueprint, offers, rng) for _ in range(TELLING_DRAWS))
+    fresh = [candidate for candidate in drawn if candidate not in known]
+    told, seen = ([list(units(blueprint, one).values()) for one in some] for some in (fresh, known))
+    return [fresh[place] for place in informative(told, seen, count, quantum)]
 
 
 def draw(blueprint: Blueprint, offers: Mapping[str, Sequence[int]], rng: np.random.Generator) -> Candidate:

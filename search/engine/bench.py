@@ -22,7 +22,19 @@ from hwprofiles import (
 )
 from latency_tables import EvenStairs, LatencyTable, NetworkRow, Origin, Predictor, Stairs, Store, build, sweep
 
-from ..deploy import SLICERS, Slicer, computed, covering, job, require, smallest, stairs_of_dims, sweeps, unseen
+from ..deploy import (
+    SLICERS,
+    Slicer,
+    computed,
+    covering,
+    job,
+    require,
+    smallest,
+    stairs_of_dims,
+    sweeps,
+    telling,
+    unseen,
+)
 from ..errors import ModelError
 from ..graph import Blueprint, Candidate, full
 from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs_of, why_whole
@@ -105,7 +117,7 @@ class Bench:
 
     def _stairs(self, progress: Progress, allow_foreign: bool) -> Mapping[str, Stairs | EvenStairs]:
         """Sweep the stairs that the table lacks; offer whole blocks where the runtime compiles each file for long."""
-        if self.runtime.most_files is not None:
+        if self.few:
             return dict.fromkeys((dim.name for dim in self.blueprint.dims), EvenStairs(self.quantum))
         progress.stage("sweep", "the widths that the runtime likes")
         table = sweep(
@@ -135,6 +147,11 @@ class Bench:
         """Dim name -> why it is on offer at its size only, for each dim that is."""
         return why_whole(self.blueprint, self.stairs)
 
+    @property
+    def few(self) -> bool:
+        """Whether each network is a long compilation, so that a table is made of few."""
+        return self.runtime.most_files is not None
+
     def affordable(self, networks: int) -> int:
         """Return how many of so many networks, beside the unpruned one, a table may be made of on this runtime."""
         most = self.runtime.most_files
@@ -145,9 +162,15 @@ class Bench:
         return smallest(self.blueprint, self.widths)
 
     def design(self, networks: int) -> list[Candidate]:
-        """Return the subnets that the table is begun with, to cover all cells; the smallest one is the first."""
-        chosen = [self.smallest(), *covering(self.blueprint, self.widths, networks - 1, self._rng(1))]
-        return list(dict.fromkeys(chosen))
+        """Return the subnets that the table is begun with; the smallest one is the first.
+
+        They cover all cells; where they are few, they tell most about laws.
+        """
+        if self.few:
+            others = telling(self.blueprint, self.widths, networks - 1, self.quantum, self._rng(1))
+        else:
+            others = covering(self.blueprint, self.widths, networks - 1, self._rng(1))
+        return list(dict.fromkeys([self.smallest(), *others]))
 
     def refinement(self, space: SearchSpace, budget_s: float, networks: int) -> list[Candidate]:
         """Return random subnets just inside a budget: what the search will propose is what the table should know."""
@@ -188,14 +211,13 @@ class Bench:
             allow_foreign: Likewise.
         """
         jobs = [job(self.blueprint, self.slicer, candidate, origin) for candidate in candidates]
-        compiled = self.runtime.most_files is not None
         return build(
             self.runtime,
             self.target,
             jobs,
             self.store,
             baseline=job(self.blueprint, self.slicer, full(self.blueprint)),
-            protocol=PROTOCOLS["finalist"] if origin == "finalist" else table_protocol(compiled),
+            protocol=PROTOCOLS["finalist"] if origin == "finalist" else table_protocol(self.few),
             rng=np.random.default_rng(self.seed),
             time_limit_s=time_limit_s,
             progress=progress,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.deploy import covering, smallest
+from search.deploy import covering, smallest, telling
 from search.graph import Blueprint, Candidate, assemble, full
 from search.graph.keys import units
 from search.space import WidthKnob, knobs_of, thinned
@@ -74,3 +74,15 @@ def test_the_smallest_has_nothing_that_can_go(blueprint: Blueprint, widths: tupl
     assert least.removed == {block.name for block in blueprint.blocks}
     levels = {knob.dim: knob.levels[0] for knob in widths}
     assert all(width == levels[dim] for dim, width in least.dims.items())
+
+
+def test_few_tell_most_and_are_the_same_every_time(blueprint: Blueprint, widths: tuple[WidthKnob, ...]) -> None:
+    first, second, other = (telling(blueprint, widths, 8, 16, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    assert first == second != other
+    assert telling(blueprint, widths, 5, 16, np.random.default_rng(3)) == first[:5], "a longer design begins as shorter"
+    assert not {full(blueprint), smallest(blueprint, widths)} & set(first), "timed in any case"
+    assert len(set(first)) == 8
+    offers = {knob.dim: knob.levels for knob in widths}
+    for candidate in first:
+        blueprint.check(candidate)
+        assert all(width in offers[dim] for dim, width in candidate.dims.items())
