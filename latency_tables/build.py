@@ -50,7 +50,8 @@ class Job:
         key: Content hash of its structure, equal for equal networks and stable between runs.
         artefact: Makes the file's content; called only when the job is measured.
         units: Unit name -> its key, names of the values that the nodes belonging to it produce.
-        origin: "level" to fill cells, "holdout" to check predictions only, "finalist" for a candidate to be proven.
+        origin: "level" to fill cells, "holdout" to check predictions before it fills cells, "finalist" for a candidate
+            to be proven.
     """
 
     key: str

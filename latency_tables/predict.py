@@ -64,8 +64,9 @@ class Predictor:
     ones too.
 
     Attributes:
-        model: Cells, bend and correction, fitted on all networks but those of origin "holdout".
-        held_out: How well networks are predicted that were left out of all three.
+        model: Cells, bend and correction, fitted on all networks.
+        held_out: How well networks are predicted that were left out of all three; those of origin "holdout" were in
+            none of the models that this is about, and are in `model` only.
     """
 
     model: Model
@@ -87,7 +88,7 @@ class Predictor:
             SparseTableError: The table has too few networks; see `cross_validate`.
         """
         held_out = cross_validate(table, quantum=quantum, folds=folds, rng=rng or np.random.default_rng(0))
-        return cls(fit_model([row for row in table.rows if row.origin != "holdout"], quantum), held_out)
+        return cls(fit_model(table.rows, quantum), held_out)
 
     @property
     def bend(self) -> Bend:

@@ -29,7 +29,8 @@ BASELINE: Final = "baseline"
 SUBNET: Final = "subnet"
 
 Origin = Literal["baseline", "level", "holdout", "finalist"]
-"""Why a network was timed: as the canary, to fill cells, to check predictions only, or as a candidate to be proven."""
+"""Why a network was timed: as the canary, to fill cells, to check predictions before it fills cells, or as a candidate
+to be proven."""
 
 UnitNodes = Mapping[str, tuple[UnitKey, tuple[str, ...]]]
 """Unit name -> its key, and the names of the values that its nodes produce."""

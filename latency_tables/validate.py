@@ -163,7 +163,7 @@ def cross_validate(table: LatencyTable, *, quantum: int, folds: int, rng: np.ran
     """Predict each network with a model that has not seen it.
 
     The networks are divided into folds at random. The baseline is in every model and never predicted: its ratio is
-    1 by definition. Networks of origin "holdout" are in no model at all.
+    1 by definition. Networks of origin "holdout" are in no model here.
 
     Args:
         table: The table.

@@ -154,13 +154,22 @@ def test_cells_are_means_of_shares_bent_back(fill: Fill) -> None:
         assert model.cells([key])[0][0] == pytest.approx(factor * np.mean(values), rel=5e-3)
 
 
-def test_holdout_networks_are_in_no_cell(fill: Fill) -> None:
+def test_holdout_networks_teach_only_once_all_are_predicted(fill: Fill) -> None:
     levels = [job(widths) for widths in random_widths(12, seed=1)]
     wide = (3, 96, 96, 96, 96, 96, 96)
     table = fill([*levels, job(wide, origin="holdout")])
     predictor = Predictor.fit(table, quantum=QUANTUM)
-    assert predictor.cell(UnitKey(FAMILY, (96, 96)))[1] == "extrapolated"
-    assert predictor.held_out.n == 13
+    assert predictor.cell(UnitKey(FAMILY, (96, 96)))[1] == "measured"
+    # All others are predicted as if it were not there.
+    without = Predictor.fit(table_of(table, "level"), quantum=QUANTUM)
+    held = predictor.held_out
+    assert held.n == 13
+    said = dict(zip(held.jobs, held.predicted_s, strict=True))
+    assert [said[name] for name in without.held_out.jobs] == list(without.held_out.predicted_s)
+
+
+def table_of(table: LatencyTable, origin: str) -> LatencyTable:
+    return dataclasses.replace(table, rows=tuple(row for row in table.rows if row.origin in ("baseline", origin)))
 
 
 def whole_networks_only(row: NetworkRow) -> NetworkRow:
