@@ -36,7 +36,8 @@ from .truth import AT_A_TIME, PROTOCOL, VISITS, choose, export, kernels, path_of
 
 RESULTS = Path(__file__).parent.parent / "results"
 DEFAULT = Target("onnxruntime")
-LIMIT_S, COMPILED_LIMIT_S = 240.0, 3600.0
+# Four minutes are asked for; the last comparison and the fit may end some seconds after a limit.
+LIMIT_S, COMPILED_LIMIT_S = 236.0, 3600.0
 
 
 def say(text: str) -> None:
