@@ -53,4 +53,6 @@ def _relative(networks: Sequence[Sequence[UnitKey]], operations: Sequence[str], 
     """Return each network's terms as fractions of the first one's, relative to its time as far as they tell it."""
     found = features(networks, operations, quantum)
     found = found / found[0]
-    return np.asarray(found / found.mean(axis=1, keepdims=True))
+    times = found.mean(axis=1, keepdims=True)
+    # A network of no units takes no time, and tells nothing.
+    return np.asarray(np.divide(found, times, out=np.zeros_like(found), where=times > 0))

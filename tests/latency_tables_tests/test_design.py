@@ -45,6 +45,10 @@ def test_there_may_be_fewer_than_wanted() -> None:
     assert informative([], [LARGEST], 9, QUANTUM) == []
 
 
+def test_a_network_of_no_units_tells_nothing() -> None:
+    assert informative([[], *POOL[:3]], [LARGEST], 4, QUANTUM)[-1] == 0
+
+
 def test_what_is_known_already_is_not_asked_again() -> None:
     first = informative(POOL, [LARGEST], 1, QUANTUM)[0]
     assert informative([POOL[first], *POOL[:20]], [LARGEST, POOL[first]], 1, QUANTUM) != [0]
