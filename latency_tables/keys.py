@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-# Words of a family that say sizes of tensors, or what follows the operator.
-_SIZES_AND_FOLLOWERS = re.compile(r"(in|out|at)[0-9x]+|\+.*")
-
-_SIZES = re.compile(r"(in|out|at)([0-9x]+)")
+# Words of a family that say sizes of tensors, and those or what follows the operator.
+_SIZES = re.compile(r"(in|out|at)(\d+(?:x\d+)*)")
+_SIZES_AND_FOLLOWERS = re.compile(rf"{_SIZES.pattern}|\+.*")
 
 
 @dataclass(frozen=True, slots=True, order=True)
