@@ -80,3 +80,12 @@ def test_what_networks_leave_open_is_arithmetic_and_shared_evenly() -> None:
     cells = laws_of_networks([row(units)], np.array([9.0]), QUANTUM, np.ones(1))
     assert [float(cells[key.family].seconds(64, 64)) for key in units] == pytest.approx([3.0] * 3)
     assert float(cells["linear at1"].seconds(128, 64)) == pytest.approx(6.0)
+
+
+def test_an_operation_whose_time_the_networks_call_negative_still_takes_some() -> None:
+    convolution, linear = UnitKey(family(8), (64, 64)), UnitKey("linear at1", (64, 10))
+    some = [[convolution] * n + [linear] * more for n in (2, 4, 8) for more in (0, 1, 2)]
+    sums = np.array([len(units) - 1.9 * units.count(linear) + 2.0 for units in some])
+    cells = laws_of_networks([row(units) for units in some], sums, QUANTUM, np.ones(len(some)))
+    one, other = (float(cells[key.family].seconds(*key.widths)) for key in (linear, convolution))
+    assert 0 < one < 0.05 * other
