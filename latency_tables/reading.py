@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hwprofiles import Interval, Measurement, median, probe
+import numpy as np
+
+from hwprofiles import Interval, Measurement, format_seconds, median, probe
 
 from .errors import CorruptTableError, ForeignTableError
 from .record import BASELINE, SUBNET, Header, Record, StairsRecord
@@ -14,6 +16,10 @@ from .shares import attribute
 from .stairs import Stairs
 from .store import Contents, Store
 from .table import LatencyTable, NetworkRow, UnitRow
+
+UNEVEN = 1.2
+"""Slow over fast speed of the machine from which a table says so. At 1.4, ratios of networks a tenth as long as the
+unpruned one were a quarter higher."""
 
 
 def read_table(
@@ -80,6 +86,7 @@ def assemble(
         *contents.notes,
         *_notes(stale, now, foreign, allow_foreign, short, reference is None),
         *_unsteady(stairs.values()),
+        *_uneven(reference, rows),
     )
     failed = {r.job: r.message for r in latest if r.failed}
     return LatencyTable(header, reference, tuple(rows), failed, stale, notes, stairs)
@@ -112,6 +119,23 @@ def _unsteady(stairs: Iterable[Stairs]) -> list[str]:
     return [
         f"The machine was too busy to see the steps of {len(kinds)} classes of operators ({', '.join(kinds)}), so "
         "their widths on offer may be too few: build into another file when it is quiet."
+    ]
+
+
+def _uneven(reference: Interval | None, rows: Sequence[NetworkRow]) -> list[str]:
+    """Say when the machine's speed changed while networks were timed: ratios depend on it, a little."""
+    paces = [row.raw_s / row.ratio.median for row in rows if row.raw_s is not None and row.ratio.median > 0]
+    if reference is None or not paces:
+        return []
+    # The middle four fifths: a burst beside one network is that network's own matter.
+    fast, slow = np.quantile(paces, (0.1, 0.9)).tolist()
+    fast, slow = min(fast, reference.median), max(slow, reference.median)
+    if slow < UNEVEN * fast:
+        return []
+    return [
+        f"The machine's speed changed while the table was built: the unpruned network took from {format_seconds(fast)} "
+        f"to {format_seconds(slow)}. Slow states slow small networks down more, so their predictions may be off by a "
+        "tenth and more: where they are, build into another file when the machine is quiet."
     ]
 
 

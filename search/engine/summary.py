@@ -235,5 +235,7 @@ def _drift(opened: Report, now: Interval | None) -> list[str]:
         return []
     return [
         f"The machine's speed has changed since the table was built: the unpruned network took "
-        f"{format_seconds(then['median'])} then and {format_seconds(now.median)} now. Ratios move far less."
+        f"{format_seconds(then['median'])} then and {format_seconds(now.median)} now. Ratios move less, but those of "
+        "small networks by up to a tenth and more, so the table may have led the search badly, though the answer was "
+        "timed. Where predicted and measured are far apart, begin again in a new folder."
     ]

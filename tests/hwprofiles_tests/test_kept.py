@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,3 +66,44 @@ def test_the_folder_is_the_users_cache_unless_it_is_named(monkeypatch: pytest.Mo
     assert cache_folder() == Path("/caches/lathe")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == Path.home() / ".cache" / "lathe"
+
+
+def aged(path: Path, days: float) -> Path:
+    moment = time.time() - days * 24 * 3600
+    os.utime(path, (moment, moment))
+    return path
+
+
+def sized(size: int) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        path.write_bytes(bytes(size))
+
+    return make
+
+
+def test_files_used_longest_ago_make_room_for_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = {days: aged(kept("kind", bytes([days]), {}, sized(100)), days) for days in (5, 3, 9, 7)}
+    monkeypatch.setattr("hwprofiles.runtimes.kept.MOST_BYTES", 250)
+    elsewhere = aged(kept("other", b"", {}, sized(1000)), 20)
+    kept("kind", bytes([3]), {}, sized(100))
+    aged(old[3], 0.5)
+    new = kept("kind", b"new", {}, sized(100))
+    assert [days for days, path in old.items() if path.exists()] == [5, 3]
+    assert new.exists()
+    assert elsewhere.exists(), "each kind has room of its own"
+
+
+def test_what_was_used_within_a_day_stays_however_much_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwprofiles.runtimes.kept.MOST_BYTES", 1)
+    paths = [kept("kind", bytes([i]), {}, sized(100)) for i in range(4)]
+    assert all(path.exists() for path in paths)
+
+
+def test_what_a_killed_process_left_goes_after_a_day(folder: Path) -> None:
+    parts = [folder / "kind" / f".part-{name}" for name in ("dead", "alive")]
+    for part in parts:
+        part.mkdir(parents=True)
+        (part / "half.pt2").write_text("half")
+    aged(parts[0], 2)
+    kept("kind", b"program", {}, Maker())
+    assert [part.exists() for part in parts] == [False, True]

@@ -1,10 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
-from latency_tables import CorruptTableError, LatencyTable, Store, read_table
+from hwprofiles import format_seconds
+from latency_tables import CorruptTableError, LatencyTable, Record, Store, read_table
+from latency_tables.reading import assemble
 
 from .chains import MACHINE, TARGET, job, random_widths
 from .conftest import Fill
@@ -75,3 +78,35 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").touch()
     with pytest.raises(CorruptTableError, match="ends before its header"):
         read_table(tmp_path / "empty.jsonl")
+
+
+def scaled(record: Record, pace: float) -> Record:
+    """Time a record over again on a machine that takes `pace` times as long."""
+    assert record.measurement is not None
+    windows = {name: tuple(pace * s for s in seconds) for name, seconds in record.measurement.windows.items()}
+    return replace(record, measurement=replace(record.measurement, windows=windows))
+
+
+@pytest.mark.parametrize(
+    ("paces", "told"),
+    [
+        ([1.0, *[1.0] * 10], False),
+        ([1.0, *[1.15] * 10], False),
+        ([1.0, *[1.4] * 10], True),
+        ([1.4, *[1.0] * 10], True),
+        ([1.0, *[1.0, 1.4] * 5], True),
+        ([1.0, 1.4, *[1.0] * 10], False),
+    ],
+    ids=["even", "a little", "slower than when it began", "faster than when it began", "to and fro", "one burst"],
+)
+def test_a_change_of_the_machines_speed_is_said(fill: Fill, store: Store, paces: list[float], told: bool) -> None:
+    fill([job(widths) for widths in random_widths(len(paces) - 1, seed=1)])
+    contents = store.read()
+    assert contents.header is not None
+    records = tuple(scaled(record, pace) for record, pace in zip(contents.records, paces, strict=True))
+    table = assemble(replace(contents, records=records), contents.header, MACHINE, None, allow_foreign=False)
+    said = [note for note in table.notes if "speed changed while" in note]
+    assert bool(said) == told
+    if told:
+        fast = contents.records[0].measurement.seconds("baseline").median  # type: ignore[union-attr]
+        assert f"from {format_seconds(fast)} to {format_seconds(1.4 * fast)}" in said[0]
