@@ -18,6 +18,7 @@ from .export import EXPORTS, marked_frame, write_frame
 from .kernels import KernelPredictor, Neighbours, held_out_hit_rate, hit_rate
 from .keys import Unit, UnitKey
 from .merge import Merged, merge
+from .pace import Pace, slowdown
 from .predict import Estimate, Predictor
 from .provenance import Provenance, provenance
 from .reading import read_table
@@ -49,6 +50,7 @@ __all__ = [
     "NetworkDifference",
     "NetworkRow",
     "Origin",
+    "Pace",
     "Predictor",
     "Provenance",
     "Record",
@@ -75,6 +77,7 @@ __all__ = [
     "merge",
     "provenance",
     "read_table",
+    "slowdown",
     "sweep",
     "tread_edges",
     "write_frame",

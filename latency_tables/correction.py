@@ -48,6 +48,7 @@ class Correction:
         factor: Cholesky factor of the covariance of the networks' errors.
         weights: Of each cell in the posterior mean, shape (cells,).
         common: Posterior mean of the offset that all networks share.
+        lean: Posterior mean of what they lean by, in its standard deviations.
     """
 
     cells: Cells
@@ -57,6 +58,7 @@ class Correction:
     factor: tuple[Array, bool]
     weights: Array
     common: float
+    lean: float = 0.0
 
     @classmethod
     def fit(
@@ -66,6 +68,7 @@ class Correction:
         design: Array,
         errors: Array,
         deviations: Array | None = None,
+        leaning: Array | None = None,
     ) -> Correction:
         """Fit scales and posterior.
 
@@ -75,11 +78,15 @@ class Correction:
             design: Share of each network's sum in each cell, shape (networks, cells); rows sum to 1.
             errors: Logarithm of measured over predicted sum of each network, shape (networks,).
             deviations: Standard deviation of each error as its timing says it, shape (networks,); 0 by default.
+            leaning: Part of each error that is no cell's, for each standard deviation of what all networks lean by,
+                shape (networks,); 0 by default. Equation 2.40 of the same book, with one basis function.
         """
         cells = Cells.of(keys, samples)
         parts = [design @ product for product in cells.times(cells, design.T)]
         parts += [np.ones((len(errors),) * 2), np.eye(len(errors))]
         timing = np.zeros_like(parts[0]) if deviations is None else np.diag(deviations**2)
+        if leaning is not None:
+            timing = timing + np.outer(leaning, leaning)
         scales = _fit_scales(parts, timing, errors)
         covariance = _sum(parts, scales) + timing
         factor = cho_factor(covariance, lower=True)
@@ -91,7 +98,8 @@ class Correction:
             factor = cho_factor(covariance + np.diag(np.where(odd, alone**2, 0.0)), lower=True)
         pulls = cho_solve(factor, errors)
         common = float(np.exp(2 * scales[-2]) * pulls.sum())
-        return cls(cells, dict(samples), scales, design, factor, design.T @ pulls, common)
+        lean = 0.0 if leaning is None else float(leaning @ pulls)
+        return cls(cells, dict(samples), scales, design, factor, design.T @ pulls, common, lean)
 
     @property
     def noise(self) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import norm  # type: ignore[import-untyped, unused-ignore]
 
 from .alike import Positions
@@ -19,6 +20,7 @@ from .errors import UnknownUnitError
 from .keys import UnitKey
 from .law import Array
 from .overhead import profiling_overhead, true_shares
+from .pace import PRIOR_DEVIATION, UNKNOWN_PACE, Pace, leaning
 from .pooled import laws_of_networks
 from .record import BASELINE
 from .table import NetworkRow
@@ -56,6 +58,7 @@ class Model:
         unseen: Families that occur in networks, but that no node of the runtime was found for.
         correction: Of the cells; None where there are too few networks for one.
         timing: Standard deviation of the logarithm of a usual timing in the table, as its interval says it.
+        pace: How ratios depend on the machine's.
     """
 
     families: Mapping[str, FamilyCells]
@@ -63,6 +66,7 @@ class Model:
     unseen: frozenset[str]
     correction: Correction | None = None
     timing: float = 0.0
+    pace: Pace = UNKNOWN_PACE
 
     def cells(self, keys: Sequence[UnitKey]) -> tuple[Array, Codes]:
         """Return the summand of each key, and its position in `ORIGINS`, both of shape (len(keys),).
@@ -83,8 +87,13 @@ class Model:
             seconds *= np.exp(self.correction.mean(keys))
         return seconds, codes
 
-    def networks(self, networks: Sequence[Sequence[UnitKey]]) -> tuple[Array, Codes]:
+    def networks(self, networks: Sequence[Sequence[UnitKey]], slowdowns: ArrayLike = 0.0) -> tuple[Array, Codes]:
         """Return the seconds of whole networks and the worst position in `ORIGINS` of their units, both of shape (n,).
+
+        Args:
+            networks: Units of each.
+            slowdowns: Of the machine where their ratios are taken (`pace.slowdown`), shape (n,) or (); by default
+                none: the pace that the table was begun with.
 
         Raises:
             UnknownUnitError: See `cells`.
@@ -93,7 +102,8 @@ class Model:
         seconds, codes = self.cells(keys)
         worst = np.zeros(len(networks), dtype=np.int8)
         np.maximum.at(worst, rows, codes[places])
-        return self.bend.seconds(_totals(rows, seconds[places], len(networks))), worst
+        found = self.bend.seconds(_totals(rows, seconds[places], len(networks)))
+        return self.pace.seconds(found, slowdowns), worst
 
     def deviations(self, networks: Sequence[Sequence[UnitKey]], timing: Array | None = None) -> Array:
         """Return the standard deviation of the logarithm of measured over predicted seconds of networks, shape (n,).
@@ -154,6 +164,9 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     seconds, bent back. Where no network has shares (the runtime gives no times of layers), laws of operations are
     fitted to whole networks instead (`pooled`), and no cell counts as measured.
 
+    Ratios are brought to the pace that the table was begun with (`pace`): first with the usual dependence, then with
+    the one that the errors of the first fit tell.
+
     A network counts by the interval of its timing (`timing_deviations`): what the machine's unsteadiness left wide
     says little. One that is far off what its cells say even so, as a burst of other work leaves it, gives shares, but
     no scale. The baseline counts for `BASELINE_WEIGHT` networks.
@@ -165,6 +178,23 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     # Sorted, so that the fit does not depend on the order in which networks were timed.
     exact = [row for row in rows if row.origin == BASELINE]
     rows = sorted([*rows, *(BASELINE_WEIGHT - 1) * exact], key=lambda row: row.job)
+    usual = Pace.of(rows)
+    model, step = _fit(rows, quantum, usual, PRIOR_DEVIATION)
+    own = usual.moved(step)
+    return model if own == usual else _fit(rows, quantum, own, 0.0)[0]
+
+
+def _fit(rows: Sequence[NetworkRow], quantum: int, pace: Pace, open_by: float) -> tuple[Model, float]:
+    """Fit everything at a dependence on the pace; return by how much the errors say that it is too low, too.
+
+    Args:
+        rows: As they were timed.
+        quantum: See `fit_model`.
+        pace: What ratios are brought to.
+        open_by: Standard deviation of its dependence; errors that follow it are not the cells' then.
+    """
+    leans = open_by * leaning(rows)
+    rows = [pace.at_reference(row) for row in rows]
     timed = _Timed.of(rows)
     bend, sums, deviations = Bend(), timed.seconds, timing_deviations(rows)
     trusted = LEAST_SPREAD / np.hypot(LEAST_SPREAD, deviations)
@@ -180,14 +210,16 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
         sums[known] = sums[known] ** trust * totals ** (1 - trust)
     unseen = frozenset(unit.key.family for row in rows for unit in row.units) - set(families)
     if len(known) < 2:
-        return Model(families, bend, unseen)
+        return Model(families, bend, unseen, pace=pace), 0.0
     errors = np.log(bend.sums(timed.seconds[known])) - np.log(totals)
     used = np.flatnonzero(design.any(axis=0))
     keys = [timed.keys[place] for place in used]
     own = deviations[known] / bend.steepness(totals)
-    correction = Correction.fit(keys, timed.samples, design[:, used] / totals[:, None], errors, own)
+    shares = design[:, used] / totals[:, None]
+    correction = Correction.fit(keys, timed.samples, shares, errors, own, leans[known])
     timings = deviations[[row.origin != BASELINE for row in rows]]
-    return Model(families, bend, unseen, correction, float(np.median(timings)) if timings.size else 0.0)
+    timing = float(np.median(timings)) if timings.size else 0.0
+    return Model(families, bend, unseen, correction, timing, pace), open_by * correction.lean
 
 
 def timing_deviations(rows: Sequence[NetworkRow]) -> Array:

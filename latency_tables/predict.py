@@ -14,6 +14,7 @@ from .compiled import Compiled, Grid, Slot, merge_grids
 from .keys import UnitKey
 from .law import Array
 from .model import Model, fit_model
+from .pace import Pace
 from .table import LatencyTable
 from .validate import HeldOut, cross_validate
 
@@ -100,16 +101,23 @@ class Predictor:
         """Fraction by which to stay below a budget; see `HeldOut.margin`."""
         return self.held_out.margin
 
-    def estimate(self, units: Sequence[UnitKey]) -> Estimate:
+    @property
+    def pace(self) -> Pace:
+        """How ratios depend on the machine's pace; see `pace`."""
+        return self.model.pace
+
+    def estimate(self, units: Sequence[UnitKey], slowdown: float = 0.0) -> Estimate:
         """Predict one network.
 
         Args:
             units: Keys of all its units, in any order.
+            slowdown: Logarithm of how many times as long the unpruned network takes where the ratio is taken as it did
+                for the reference. Seconds are at the reference speed nevertheless.
 
         Raises:
             UnknownUnitError: Units are of families that were never measured; it names all of them.
         """
-        seconds, codes = self.model.networks([units])
+        seconds, codes = self.model.networks([units], slowdown)
         half = _NORMAL_95 * self.held_out.stretch * self.model.deviations([units])
         low, middle, high = (float(end[0]) for end in (seconds * np.exp(-half), seconds, seconds * np.exp(half)))
         return Estimate(middle, low, high, ORIGINS[codes[0]])

@@ -134,8 +134,8 @@ def _uneven(reference: Interval | None, rows: Sequence[NetworkRow]) -> list[str]
         return []
     return [
         f"The machine's speed changed while the table was built: the unpruned network took from {format_seconds(fast)} "
-        f"to {format_seconds(slow)}. Slow states slow small networks down more, so their predictions may be off by a "
-        "tenth and more: where they are, build into another file when the machine is quiet."
+        f"to {format_seconds(slow)}. Slow states slow small networks down more. Ratios are corrected for that, but not "
+        "exactly: where predictions are off, build into another file when the machine is quiet."
     ]
 
 

@@ -13,6 +13,7 @@ from scipy.stats import kendalltau  # type: ignore[import-untyped, unused-ignore
 from .errors import SparseTableError
 from .law import Array
 from .model import fit_model, timing_deviations
+from .pace import slowdown
 from .record import BASELINE
 from .table import LatencyTable, NetworkRow
 
@@ -40,7 +41,7 @@ class HeldOut:
     Attributes:
         jobs: The networks.
         measured_s: Their seconds at the reference speed.
-        predicted_s: What a model that had not seen them said.
+        predicted_s: What a model that had not seen them said, for ratios at the pace that each was timed at.
         unpredicted: Networks with a unit whose family no other network has; they are in no figure.
         kendall_tau_ceiling: The rank correlation that a perfect prediction would reach, given how well the
             measurements repeat (see `tau_ceiling`); None where too few windows say so.
@@ -201,7 +202,9 @@ def _score(splits: Sequence[tuple[list[NetworkRow], list[NetworkRow]]], quantum:
         model = fit_model(seen, quantum)
         known = [row for row in unseen if all(unit.key.family in model.families for unit in row.units)]
         networks = [[unit.key for unit in row.units] for row in known]
-        predicted, spread = model.networks(networks)[0], model.deviations(networks, timing_deviations(known))
+        # At the pace that each was timed at: what changes with the machine is no error of the table.
+        predicted = model.networks(networks, np.array([slowdown(row) for row in known]))[0]
+        spread = model.deviations(networks, timing_deviations(known))
         for row, seconds, one in zip(known, predicted.tolist(), spread.tolist(), strict=True):
             # No time at all is no prediction: its units were seen, but none of them took any.
             if seconds > 0:

@@ -20,7 +20,7 @@ import numpy as np
 
 import search
 from hwprofiles import Target, get_runtime, probe, table_protocol
-from latency_tables import KernelPredictor, Predictor, Store, hit_rate
+from latency_tables import KernelPredictor, Predictor, Store, hit_rate, slowdown
 from search.engine import Silent
 from search.engine.bench import Bench
 from search.graph import Candidate
@@ -119,7 +119,10 @@ def run(name: str, target: Target, folder: Path, seed: int, visits: int) -> dict
         say(f"{name}: time layers alone")
         isolated, timed_alone = isolated_sums(runtime, target, bench, chosen, folder)
     reference = table.reference.median
-    estimates = [predictor.estimate(own) for own in keys]
+    # What the table says for the pace that the machine had when the true times were taken.
+    slowdowns = np.log([row["unpruned_s"] / reference for row in truth])
+    estimates = [predictor.estimate(own, now) for own, now in zip(keys, slowdowns.tolist(), strict=True)]
+    unmoved = predictor.predict_units(keys) / reference
     predicted = {
         "table": np.array([estimate.seconds for estimate in estimates]) / reference,
         "flops": flops_fit(table.rows, keys) / reference,
@@ -135,6 +138,14 @@ def run(name: str, target: Target, folder: Path, seed: int, visits: int) -> dict
         "held_out": predictor.held_out.to_json(),
         "stairs": {kind: {"quantum": s.quantum, "edges": list(s.edges)} for kind, s in table.stairs.items()},
         "predictors": {key: errors(list(values), list(measured)) for key, values in predicted.items()},
+        "pace": {
+            "dependence": predictor.pace.dependence,
+            "slowdown": {
+                "table": quantiles([slowdown(row) for row in table.networks]),
+                "truth": quantiles(slowdowns.tolist()),
+            },
+            "predictions at the pace of the reference": errors(list(unmoved), list(measured)),
+        },
         "isolated_units_timed": timed_alone,
         "tau_ceiling": errors(repeated, list(measured))["kendall_tau"],
         "repeat": errors(repeated, list(measured)),
@@ -160,6 +171,11 @@ def run(name: str, target: Target, folder: Path, seed: int, visits: int) -> dict
             )
         ],
     }
+
+
+def quantiles(slowdowns: list[float]) -> dict[str, float]:
+    """Return how many times as long the unpruned network took as for the reference, over networks."""
+    return {f"{level:.0%}": float(np.exp(np.quantile(slowdowns, level))) for level in (0.1, 0.5, 0.9)}
 
 
 def conditions(target: Target, visits: int) -> dict[str, Any]:

@@ -110,6 +110,7 @@ class Visits:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._found: dict[str, list[list[float]]] = {}
+        self._unpruned: dict[str, list[float]] = {}
         lines = path.read_text().split("\n")[:-1] if path.exists() else []
         path.write_text("".join(f"{line}\n" for line in lines))
         for row in map(json.loads, lines):
@@ -129,13 +130,19 @@ class Visits:
     def _keep(self, row: Mapping[str, Any]) -> None:
         ratios = [own / unpruned for own, unpruned in zip(row["own"], row["unpruned"], strict=True)]
         self._found.setdefault(row["digest"], []).append(ratios)
+        self._unpruned.setdefault(row["digest"], []).append(float(np.median(row["unpruned"])))
 
     def row(self, digest: str) -> dict[str, Any]:
         visits = self._found[digest]
         ratios = [ratio for visit in visits for ratio in visit]
         interval = median_interval(ratios, inflation=variance_inflation(ratios))
         assert interval is not None
-        return {"ratio": interval.to_json(), "standard_error": standard_error(visits), "windows": len(ratios)}
+        return {
+            "ratio": interval.to_json(),
+            "standard_error": standard_error(visits),
+            "windows": len(ratios),
+            "unpruned_s": float(np.median(self._unpruned[digest])),
+        }
 
 
 def time_all(
