@@ -81,7 +81,7 @@ def measured(slug: str, folder: Path) -> dict[str, Any]:
     slicer = SLICERS[runtime.table_kind(target)](blueprint, 1)
     chosen = sorted(sweeps(blueprint, slicer), key=lambda item: -item.size)[:STAIRS]
     if runtime.most_files is not None:
-        chosen = [item for item in chosen if DRAWN in item.kind]
+        chosen = [item for item in chosen if DRAWN in item.kind][:1]
     table = sweep(runtime, target, chosen, Store(folder / f"{slug}.jsonl"), rng=np.random.default_rng(0))
     ratios = {name: made.ratio(name) for name in paths if name != "baseline"}
     seconds = {name: made.seconds(name) for name in paths}
