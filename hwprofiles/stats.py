@@ -51,6 +51,10 @@ class Interval:
         """Half of the interval's width as a fraction of the median."""
         return (self.high - self.low) / 2 / self.median if self.median > 0 else math.inf
 
+    def times(self, factor: float) -> Interval:
+        """Return the interval in another unit, or at another speed: all of it times a factor above zero."""
+        return Interval(self.median * factor, self.low * factor, self.high * factor, self.confidence)
+
     def to_json(self) -> dict[str, float]:
         """Return the interval as the JSON object that files hold."""
         return {"median": self.median, "low": self.low, "high": self.high, "confidence": self.confidence}

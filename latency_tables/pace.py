@@ -20,8 +20,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hwprofiles import Interval
-
 from .law import Array
 from .table import NetworkRow
 
@@ -77,7 +75,7 @@ class Pace:
         if ratio <= 0:
             return row
         factor = ratio ** (1.0 / (1.0 - self.dependence * slowdown(row)) - 1.0)
-        return replace(row, ratio=_scaled(row.ratio, factor), seconds=_scaled(row.seconds, factor))
+        return replace(row, ratio=row.ratio.times(factor), seconds=row.seconds.times(factor))
 
 
 UNKNOWN_PACE = Pace(1.0)
@@ -99,7 +97,3 @@ def slowdown(row: NetworkRow) -> float:
 def leaning(rows: Sequence[NetworkRow]) -> Array:
     """Return by what the logarithm of each row's ratio is too high for each unit that g is too low, shape (n,)."""
     return np.array([-slowdown(row) * math.log(row.ratio.median) if row.ratio.median > 0 else 0.0 for row in rows])
-
-
-def _scaled(interval: Interval, factor: float) -> Interval:
-    return replace(interval, median=interval.median * factor, low=interval.low * factor, high=interval.high * factor)

@@ -278,3 +278,7 @@ def test_drift_error() -> None:
     assert drift_error([1.0, 1.0, 2.0, 2.0]) == math.inf
     assert drift_error([2.0, 2.0, 1.0, 1.0]) == -math.inf
     assert drift_error([1.0] * 8) == 0.0
+
+
+def test_an_interval_in_another_unit_keeps_its_confidence() -> None:
+    assert Interval(2.0, 1.0, 4.0, 0.9).times(0.5) == Interval(1.0, 0.5, 2.0, 0.9)

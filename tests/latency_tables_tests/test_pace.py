@@ -35,10 +35,7 @@ def timed_at(table: LatencyTable, paces: Callable[[int], float], g: float) -> La
     for i, own in enumerate(table.rows):
         slow = 0.0 if own.origin == "baseline" else paces(i)
         factor = own.ratio.median ** (-g * slow)
-        ratio, seconds = (
-            Interval(one.median * factor, one.low * factor, one.high * factor, one.confidence)
-            for one in (own.ratio, own.seconds)
-        )
+        ratio, seconds = own.ratio.times(factor), own.seconds.times(factor)
         rows.append(replace(own, ratio=ratio, seconds=seconds, raw_s=seconds.median * math.exp(slow)))
     return replace(table, rows=tuple(rows))
 
