@@ -18,7 +18,7 @@ from .export import EXPORTS, marked_frame, write_frame
 from .kernels import KernelPredictor, Neighbours, held_out_hit_rate, hit_rate
 from .keys import Unit, UnitKey
 from .merge import Merged, merge
-from .pace import Pace, slowdown
+from .pace import Pace
 from .predict import Estimate, Predictor
 from .provenance import Provenance, provenance
 from .reading import read_table
@@ -77,7 +77,6 @@ __all__ = [
     "merge",
     "provenance",
     "read_table",
-    "slowdown",
     "sweep",
     "tread_edges",
     "write_frame",

@@ -92,7 +92,7 @@ class Model:
 
         Args:
             networks: Units of each.
-            slowdowns: Of the machine where their ratios are taken (`pace.slowdown`), shape (n,) or (); by default
+            slowdowns: Of the machine where their ratios are taken (`NetworkRow.slowdown`), shape (n,) or (); by default
                 none: the pace that the table was begun with.
 
         Raises:

@@ -67,14 +67,11 @@ class Pace:
         return np.asarray(self.reference_s * (seconds / self.reference_s) ** power)
 
     def at_reference(self, row: NetworkRow) -> NetworkRow:
-        """Return the row with the ratio that it would have had at the pace that the table was begun with.
-
-        Its raw seconds stay as they were timed, so `slowdown` is to be asked before.
-        """
+        """Return the row with the ratio that it would have had at the pace that the table was begun with."""
         ratio = row.ratio.median
         if ratio <= 0:
             return row
-        factor = ratio ** (1.0 / (1.0 - self.dependence * slowdown(row)) - 1.0)
+        factor = ratio ** (1.0 / (1.0 - self.dependence * _limited(row)) - 1.0)
         return replace(row, ratio=row.ratio.times(factor), seconds=row.seconds.times(factor))
 
 
@@ -82,18 +79,10 @@ UNKNOWN_PACE = Pace(1.0)
 """Of a table of no rows."""
 
 
-def slowdown(row: NetworkRow) -> float:
-    """Return s of a row: the logarithm of how many times as long the unpruned network took beside it.
-
-    0 where the row does not say.
-    """
-    if not row.raw_s or row.seconds.median <= 0:
-        return 0.0
-    # Raw seconds over those at the reference speed: the ratio drops out.
-    s = math.log(row.raw_s / row.seconds.median)
-    return min(max(s, -MOST_SLOWDOWN), MOST_SLOWDOWN)
-
-
 def leaning(rows: Sequence[NetworkRow]) -> Array:
     """Return by what the logarithm of each row's ratio is too high for each unit that g is too low, shape (n,)."""
-    return np.array([-slowdown(row) * math.log(row.ratio.median) if row.ratio.median > 0 else 0.0 for row in rows])
+    return np.array([-_limited(row) * math.log(row.ratio.median) if row.ratio.median > 0 else 0.0 for row in rows])
+
+
+def _limited(row: NetworkRow) -> float:
+    return min(max(row.slowdown, -MOST_SLOWDOWN), MOST_SLOWDOWN)

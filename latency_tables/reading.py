@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -76,8 +77,12 @@ def assemble(
     machines = [r.fingerprint for r in fresh] + [r.fingerprint for r in swept]
     stairs = {r.stairs.kind: r.stairs for r in swept if allow_foreign or r.fingerprint == fingerprint}
     stale = len(contents.records) + len(contents.stairs) - len(fresh) - len(swept)
-    reference = _reference(latest)
-    found = [(r, _row(r, r.measurement, reference)) for r in latest if r.measurement is not None and reference]
+    reference, its_machine = _reference(latest)
+    found = [
+        (r, _row(r, r.measurement, reference, r.fingerprint == its_machine))
+        for r in latest
+        if r.measurement is not None and reference
+    ]
     rows = sorted((row for _, row in found if row is not None), key=lambda row: row.origin != BASELINE)
     foreign = sum(machine != fingerprint for machine in machines)
     short = [record.job for record, row in found if row is None]
@@ -123,12 +128,11 @@ def _unsteady(stairs: Iterable[Stairs]) -> list[str]:
 
 def _uneven(reference: Interval | None, rows: Sequence[NetworkRow]) -> list[str]:
     """Say when the machine's speed changed while networks were timed: ratios depend on it, a little."""
-    paces = [row.raw_s / row.ratio.median for row in rows if row.raw_s is not None and row.ratio.median > 0]
-    if reference is None or not paces:
+    if reference is None or not rows:
         return []
     # The middle four fifths: a burst beside one network is that network's own matter.
-    fast, slow = np.quantile(paces, (0.1, 0.9)).tolist()
-    fast, slow = min(fast, reference.median), max(slow, reference.median)
+    fast, slow = np.quantile([row.slowdown for row in rows], (0.1, 0.9)).tolist()
+    fast, slow = (reference.median * math.exp(end) for end in (min(fast, 0.0), max(slow, 0.0)))
     if slow < UNEVEN * fast:
         return []
     return [
@@ -138,20 +142,23 @@ def _uneven(reference: Interval | None, rows: Sequence[NetworkRow]) -> list[str]
     ]
 
 
-def _reference(records: Iterable[Record]) -> Interval | None:
+def _reference(records: Iterable[Record]) -> tuple[Interval | None, str | None]:
+    """Return the unpruned network's speed, and the fingerprint of the machine that had it."""
     for record in records:
         if record.origin == BASELINE and record.measurement is not None:
-            return record.measurement.seconds(BASELINE)
-    return None
+            return record.measurement.seconds(BASELINE), record.fingerprint
+    return None, None
 
 
-def _row(record: Record, measurement: Measurement, reference: Interval) -> NetworkRow | None:
+def _row(record: Record, measurement: Measurement, reference: Interval, is_own: bool) -> NetworkRow | None:
     """Return the network's row; None where its windows are too few for an interval."""
     is_baseline = record.origin == BASELINE
     ratio = Interval(1.0, 1.0, 1.0) if is_baseline else measurement.ratio(SUBNET)
     if ratio is None:
         return None
     shares = attribute(record.units, record.nodes)
+    raw_s = median(measurement.windows[BASELINE if is_baseline else SUBNET])
+    unpruned_s = raw_s / ratio.median if ratio.median > 0 else 0.0
     return NetworkRow(
         job=record.job,
         origin=record.origin,
@@ -166,5 +173,6 @@ def _row(record: Record, measurement: Measurement, reference: Interval) -> Netwo
         loose=shares.loose,
         judgement=tuple(measurement.judgement),
         date=record.date,
-        raw_s=median(measurement.windows[BASELINE if is_baseline else SUBNET]),
+        raw_s=raw_s,
+        slowdown=math.log(unpruned_s / reference.median) if is_own and unpruned_s > 0 else 0.0,
     )

@@ -54,6 +54,8 @@ class NetworkRow:
         judgement: Why the timing calls itself unstable; empty where it does not.
         date: ISO 8601 date in UTC.
         raw_s: Median seconds of its windows as the machine ran then; None where that was not kept.
+        slowdown: Logarithm of how many times as long the unpruned network took beside it as for the reference; 0 where
+            another machine timed the reference: its pace says nothing of this one's.
     """
 
     job: str
@@ -67,6 +69,7 @@ class NetworkRow:
     judgement: tuple[str, ...]
     date: str
     raw_s: float | None = None
+    slowdown: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

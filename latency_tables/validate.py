@@ -13,7 +13,6 @@ from scipy.stats import kendalltau  # type: ignore[import-untyped, unused-ignore
 from .errors import SparseTableError
 from .law import Array
 from .model import fit_model, timing_deviations
-from .pace import slowdown
 from .record import BASELINE
 from .table import LatencyTable, NetworkRow
 
@@ -203,7 +202,7 @@ def _score(splits: Sequence[tuple[list[NetworkRow], list[NetworkRow]]], quantum:
         known = [row for row in unseen if all(unit.key.family in model.families for unit in row.units)]
         networks = [[unit.key for unit in row.units] for row in known]
         # At the pace that each was timed at: what changes with the machine is no error of the table.
-        predicted = model.networks(networks, np.array([slowdown(row) for row in known]))[0]
+        predicted = model.networks(networks, [row.slowdown for row in known])[0]
         spread = model.deviations(networks, timing_deviations(known))
         for row, seconds, one in zip(known, predicted.tolist(), spread.tolist(), strict=True):
             # No time at all is no prediction: its units were seen, but none of them took any.

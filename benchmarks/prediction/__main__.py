@@ -20,7 +20,7 @@ import numpy as np
 
 import search
 from hwprofiles import Target, get_runtime, probe, table_protocol
-from latency_tables import KernelPredictor, Predictor, Store, hit_rate, slowdown
+from latency_tables import KernelPredictor, Predictor, Store, hit_rate
 from search.engine import Silent
 from search.engine.bench import Bench
 from search.graph import Candidate
@@ -141,7 +141,7 @@ def run(name: str, target: Target, folder: Path, seed: int, visits: int) -> dict
         "pace": {
             "dependence": predictor.pace.dependence,
             "slowdown": {
-                "table": quantiles([slowdown(row) for row in table.networks]),
+                "table": quantiles([row.slowdown for row in table.networks]),
                 "truth": quantiles(slowdowns.tolist()),
             },
             "predictions at the pace of the reference": errors(list(unmoved), list(measured)),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwprofiles import Interval
-from latency_tables import LatencyTable, NetworkRow, Pace, Predictor, slowdown
+from latency_tables import LatencyTable, NetworkRow, Pace, Predictor
 from latency_tables.model import fit_model
 from latency_tables.pace import MOST, PRIOR, leaning
 
@@ -21,12 +21,12 @@ from .chains import QUANTUM
 REFERENCE = 0.02
 
 
-def row(ratio: float, slow: float | None, reference: float = REFERENCE) -> NetworkRow:
+def row(ratio: float, slow: float) -> NetworkRow:
     def about(middle: float) -> Interval:
         return Interval(middle, 0.99 * middle, 1.01 * middle)
 
-    raw = None if slow is None else ratio * reference * math.exp(slow)
-    return NetworkRow("job", "level", about(ratio), about(ratio * reference), (), (), 1.0, 0.0, (), "", raw)
+    seconds = about(ratio * REFERENCE)
+    return NetworkRow("job", "level", about(ratio), seconds, (), (), 1.0, 0.0, (), "", None, slow)
 
 
 def timed_at(table: LatencyTable, paces: Callable[[int], float], g: float) -> LatencyTable:
@@ -36,7 +36,7 @@ def timed_at(table: LatencyTable, paces: Callable[[int], float], g: float) -> La
         slow = 0.0 if own.origin == "baseline" else paces(i)
         factor = own.ratio.median ** (-g * slow)
         ratio, seconds = own.ratio.times(factor), own.seconds.times(factor)
-        rows.append(replace(own, ratio=ratio, seconds=seconds, raw_s=seconds.median * math.exp(slow)))
+        rows.append(replace(own, ratio=ratio, seconds=seconds, raw_s=seconds.median * math.exp(slow), slowdown=slow))
     return replace(table, rows=tuple(rows))
 
 
@@ -58,9 +58,8 @@ def test_small_networks_are_slowed_down_more_and_the_unpruned_one_is_the_measure
 
 
 def test_what_a_row_says_of_the_pace() -> None:
-    assert slowdown(row(0.3, math.log(1.4))) == pytest.approx(math.log(1.4))
-    assert slowdown(row(0.3, None)) == 0.0
-    assert slowdown(row(0.3, 30.0)) == slowdown(row(0.3, 2.0)), "nobody knows what holds so far off"
+    far, near = (Pace(REFERENCE).at_reference(row(0.3, slow)).ratio.median for slow in (30.0, 2.0))
+    assert far == near, "nobody knows what holds so far off"
     assert leaning([row(1.0, 0.5), row(0.5, 0.0), row(0.5, 0.5)]) == pytest.approx([0, 0, 0.5 * math.log(2)])
 
 

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,3 +111,16 @@ def test_a_change_of_the_machines_speed_is_said(fill: Fill, store: Store, paces:
     if told:
         fast = contents.records[0].measurement.seconds("baseline").median  # type: ignore[union-attr]
         assert f"from {format_seconds(fast)} to {format_seconds(1.4 * fast)}" in said[0]
+
+
+def test_a_row_says_how_slow_its_machine_was_where_the_reference_is_that_machines(fill: Fill, store: Store) -> None:
+    fill([job(widths) for widths in random_widths(3, seed=1)])
+    contents = store.read()
+    assert contents.header is not None
+    first, *others = contents.records
+    slow = [first, *(scaled(record, 1.4) for record in others)]
+    foreign = [*slow[:-1], replace(slow[-1], fingerprint="another machine")]
+    for records, expected in ((slow, [1.0, 1.4, 1.4, 1.4]), (foreign, [1.0, 1.4, 1.4, 1.0])):
+        table = assemble(replace(contents, records=tuple(records)), contents.header, MACHINE, None, allow_foreign=True)
+        by_job = {row.job: row.slowdown for row in table.rows}
+        assert [math.exp(by_job[record.job]) for record in records] == pytest.approx(expected)
