@@ -5,7 +5,7 @@ from .errors import ArtefactError, LatheError, RuntimeUnavailableError, Unstable
 from .isolation import IsolatedProfiler
 from .measurement import Difference, Measurement
 from .pinning import pinned
-from .probe import probe
+from .probe import memory_bytes, probe
 from .profile import HardwareProfile
 from .protocol import PROTOCOLS, TimingProtocol, table_protocol, verify_protocol
 from .runtimes import (
@@ -27,6 +27,7 @@ from .runtimes import (
     unavailable,
 )
 from .shipped import ShippedProfile, Steadiness, shipped_profiles
+from .shown import shown
 from .stats import (
     MIN_SAMPLES,
     Interval,
@@ -46,7 +47,7 @@ from .stats import (
 )
 from .target import PRECISION_NAMES, RUNTIME_NAMES, Target
 from .timing import compare, compare_files, compare_on
-from .units import Quantity, format_interval, format_percent, format_seconds, parse_quantity
+from .units import Quantity, format_bytes, format_interval, format_percent, format_seconds, parse_quantity
 
 __all__ = [
     "ArtefactError",
@@ -89,6 +90,7 @@ __all__ = [
     "coverage",
     "drift",
     "drift_error",
+    "format_bytes",
     "format_interval",
     "format_percent",
     "format_seconds",
@@ -98,6 +100,7 @@ __all__ = [
     "interval_ranks",
     "median",
     "median_interval",
+    "memory_bytes",
     "outliers",
     "parse_quantity",
     "percentile_samples",
@@ -106,6 +109,7 @@ __all__ = [
     "ratio_interval",
     "read_counters",
     "shipped_profiles",
+    "shown",
     "table_protocol",
     "unavailable",
     "upper_percentile",

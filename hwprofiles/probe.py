@@ -26,7 +26,7 @@ def probe(proc: Path = Path("/proc")) -> HardwareProfile:
         cpu_flags=_cpu_flags(cpu),
         physical_cores=_physical_cores(cpu),
         logical_cores=len(cpu) or None,
-        memory_bytes=_memory_bytes(_text(proc / "meminfo")),
+        memory_bytes=memory_bytes(proc),
         system=platform.system() or None,
         kernel=platform.release() or None,
         python=platform.python_version(),
@@ -78,8 +78,13 @@ def _physical_cores(cpu: list[dict[str, str]]) -> int | None:
     return None if not cores or any(None in core for core in cores) else len(cores)
 
 
-def _memory_bytes(meminfo: str) -> int | None:
-    for line in meminfo.splitlines():
+def memory_bytes(proc: Path = Path("/proc")) -> int | None:
+    """Return how much memory this machine has, or None where that cannot be read.
+
+    Args:
+        proc: See `probe`.
+    """
+    for line in _text(proc / "meminfo").splitlines():
         words = line.split()
         if words[:1] == ["MemTotal:"] and words[2:] == ["kB"]:
             return int(words[1]) * 1024

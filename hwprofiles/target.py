@@ -6,6 +6,8 @@ import difflib
 import re
 from dataclasses import dataclass
 
+from .shown import shown
+
 RUNTIME_NAMES = ("onnxruntime", "openvino", "torch", "aotinductor", "tensorrt", "null")
 PRECISION_NAMES = ("fp32", "tf32", "fp16", "bf16", "int8")
 
@@ -16,9 +18,15 @@ RUNTIME_OPTIONS: dict[str, frozenset[str]] = {
     "torch": frozenset({"layout"}),
 }
 
+MOST = {"batch": 2**20, "threads": 2**12}
+"""Field -> the largest number that is taken: more is a slip, and runtimes would start that many threads."""
+
+_COMPARED = 100
+"""Characters of a word that are compared with the known ones: comparing takes long where a word does."""
+
 _DEVICE = re.compile(r"[a-z][a-z0-9_.]*")
 _OPTION_VALUE = re.compile(r"[a-z0-9_.]+")
-_COUNT = re.compile(r"([bt])([1-9][0-9]*)")
+_COUNT = re.compile(r"([bt])([1-9][0-9]{0,17})")
 _SLUG_RULE = "A target is written <device>-<runtime>-<precision>-b<batch>-t<threads>[-<option>=<value>...]"
 
 
@@ -30,8 +38,8 @@ class Target:
         runtime: One of `RUNTIME_NAMES`.
         device: Lower case, such as ``cpu`` or ``cuda``.
         precision: One of `PRECISION_NAMES`.
-        batch: Samples of one run, at least 1.
-        threads: Threads that one run uses, at least 1.
+        batch: Samples of one run, from 1 to `MOST`.
+        threads: Threads that one run uses, from 1 to `MOST`.
         options: Pairs (name, value) of runtime options that change speed, kept sorted by name.
     """
 
@@ -47,11 +55,13 @@ class Target:
         _check_one_of("precision", self.precision, PRECISION_NAMES)
         if not _DEVICE.fullmatch(self.device):
             raise ValueError(
-                f"`device` must be a lower-case name without hyphens, such as 'cpu', but got {self.device!r}."
+                f"`device` must be a lower-case name without hyphens, such as 'cpu', but got {shown(self.device)}."
             )
         for field, count in (("batch", self.batch), ("threads", self.threads)):
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-                raise ValueError(f"`{field}` must be an integer of at least 1, but got {count!r}.")
+                raise ValueError(f"`{field}` must be an integer of at least 1, but got {shown(count)}.")
+            if count > MOST[field]:
+                raise ValueError(f"`{field}` is at most {MOST[field]}, but got {shown(count)}: write a smaller one.")
         object.__setattr__(self, "options", tuple(sorted((str(name), str(value)) for name, value in self.options)))
         _check_options(self.runtime, self.options)
 
@@ -71,11 +81,11 @@ class Target:
         words = slug.split("-")
         counts = [_COUNT.fullmatch(word) for word in words[3:5]]
         if len(words) < 5 or [match[1] for match in counts if match] != ["b", "t"]:
-            raise ValueError(f"{_SLUG_RULE}, but got {slug!r}; write for example 'cpu-onnxruntime-fp32-b1-t1'.")
+            raise ValueError(f"{_SLUG_RULE}, but got {shown(slug)}; write for example 'cpu-onnxruntime-fp32-b1-t1'.")
         batch, threads = (int(match[2]) for match in counts if match)
         options = words[5:]
         if any(option.count("=") != 1 for option in options):
-            raise ValueError(f"{_SLUG_RULE}, but {slug!r} ends in {'-'.join(options)!r}.")
+            raise ValueError(f"{_SLUG_RULE}, but {shown(slug)} ends in {shown('-'.join(options))}.")
         pairs = tuple((name, value) for name, _, value in (option.partition("=") for option in options))
         return cls(words[1], words[0], words[2], batch, threads, pairs)
 
@@ -85,13 +95,14 @@ class Target:
 
 def near_match(word: str, known: tuple[str, ...]) -> str:
     """Return a remedy such as ``; did you mean 'cpu'?``, or nothing where no known word is near."""
-    near = difflib.get_close_matches(word, known, n=1)
+    near = difflib.get_close_matches(word[:_COMPARED], known, n=1)
     return f"; did you mean {near[0]!r}?" if near else "."
 
 
 def _check_one_of(field: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise ValueError(f"`{field}` must be one of {', '.join(known)}, but got {value!r}{near_match(value, known)}")
+        near = near_match(value, known)
+        raise ValueError(f"`{field}` must be one of {', '.join(known)}, but got {shown(value)}{near}")
 
 
 def _check_options(runtime: str, options: tuple[tuple[str, str], ...]) -> None:

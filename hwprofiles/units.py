@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from .shown import shown
+
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 
 # Whole multiples divide exactly; 3 / 1e6 is the nearest float to 3 us where 3 * 1e-6 is not.
@@ -16,6 +18,11 @@ _PER_SECOND = {"ns": 1e9, "us": 1e6, "ms": 1e3}
 _USED_FROM_S = (("h", 7200.0), ("min", 120.0), ("s", 1.0), ("ms", 1e-3), ("us", 1e-6))
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\W\d_]*|%)\s*")
+
+_BINARY = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+# Characters of the longest text that is looked at; a number that is written out has far fewer.
+_LONGEST = 100
 
 _UNITS_RULE = "A quantity is a number and one of the units ns, us, ms, s, min, h, %"
 
@@ -45,9 +52,9 @@ def parse_quantity(text: str) -> Quantity:
     Raises:
         ValueError: There is no number, no unit, an unknown unit, or the value is negative or not finite.
     """
-    match = _QUANTITY.fullmatch(text)
+    match = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
-        raise ValueError(f"{_UNITS_RULE}, but got {text!r}; write for example '4 ms' or '50 %'.")
+        raise ValueError(f"{_UNITS_RULE}, but got {shown(text)}; write for example '4 ms' or '50 %'.")
     number, unit = float(match[1]), match[2]
     if unit == "%":
         return Quantity(number / 100, "fraction")
@@ -113,6 +120,20 @@ def format_percent(fraction: float, digits: int = 1) -> str:
     if not math.isfinite(fraction):
         raise ValueError(f"A fraction must be finite to be written, but got {fraction!r}.")
     return f"{100 * fraction:.{digits}f} %"
+
+
+def format_bytes(count: int) -> str:
+    """Write a number of bytes with the binary unit that suits its size, such as ``1.5 GiB``.
+
+    Raises:
+        ValueError: The number is negative.
+    """
+    if count < 0:
+        raise ValueError(f"A number of bytes must not be negative, but got {shown(count)}.")
+    power = min(max(count.bit_length() - 1, 0) // 10, len(_BINARY) - 1)
+    # Whole numbers are divided, since one of any size may come and a float holds no more than 1e308.
+    whole, rest = divmod(count, 1 << 10 * power)
+    return f"{whole + rest / (1 << 10 * power):.3g} {_BINARY[power]}" if whole < 1024 else f"over 1024 {_BINARY[-1]}"
 
 
 def _unit_of(seconds: float, digits: int) -> str:

@@ -12,8 +12,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from hwprofiles import shown
+
 from ..errors import ConfigError
 from .near import near_match
+from .room import lack_of_room
+from .sections import LONGEST_AXIS, MOST_AXES
 
 BATCH = 1
 """Examples in a batch: every network can be given one, and combing doubles it where the batch may be any."""
@@ -115,20 +119,26 @@ def _parse(text: str) -> tuple[str | None, tuple[int, ...], torch.dtype]:
     name, dtype = (None if part is None else part.strip() for part in match.group("name", "dtype"))
     shape = match["shape"].strip()
     if name is not None and not name.isidentifier():
-        raise _wrong(text, f"{name!r} is no name of a parameter of `forward`")
+        raise _wrong(text, f"{shown(name)} is no name of a parameter of `forward`")
     alone = name is None and dtype is None
     extents = [extent.strip() for extent in shape.split(",")] if shape or alone else []
-    if not all(re.fullmatch(r"[0-9]+", extent) and int(extent) > 0 for extent in extents):
-        raise _wrong(text, f"{shape!r} is no list of whole numbers above 0")
+    if not all(re.fullmatch(r"0*[1-9][0-9]*", extent) for extent in extents):
+        raise _wrong(text, f"{shown(shape)} is no list of whole numbers above 0")
+    if len(extents) >= MOST_AXES or any(len(extent) > 10 or int(extent) > LONGEST_AXIS for extent in extents):
+        raise _wrong(text, f"{shown(shape)} has {MOST_AXES} axes or more, or one above {LONGEST_AXIS}")
     if dtype is not None and dtype not in DTYPES:
-        raise _wrong(text, f"{dtype!r} is none of the types {', '.join(DTYPES)}{near_match(dtype, DTYPES)}")
-    return name, tuple(int(extent) for extent in extents), DTYPES[dtype or "float32"]
+        raise _wrong(text, f"{shown(dtype)} is none of the types {', '.join(DTYPES)}{near_match(dtype, DTYPES)}")
+    sizes, kind = tuple(int(extent) for extent in extents), DTYPES[dtype or "float32"]
+    lack = lack_of_room([sizes], BATCH, kind.itemsize)
+    if lack is not None:
+        raise _wrong(text, f"the example {lack}")
+    return name, sizes, kind
 
 
 def _wrong(text: str, why: str) -> ConfigError:
     return ConfigError(
         f"An `--input` is [name=]shape[:dtype] with the shape without the batch, such as 3,224,224 or "
-        f"tokens=128:int64, but in {text!r} {why}."
+        f"tokens=128:int64, but in {shown(text)} {why}."
     )
 
 

@@ -6,16 +6,18 @@ is done: also the files that the config names are looked for here.
 
 from __future__ import annotations
 
+import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hwprofiles import Target
+from hwprofiles import Target, shown
 
 from ..errors import ConfigError
 from . import values
 from .near import near_match
+from .room import lack_of_room
 from .run import RunConfig
 from .sections import (
     BudgetConfig,
@@ -107,6 +109,7 @@ def load_config(path: Path | str) -> RunConfig:
     read = {name: _read_section(path, name, table.get(name, {})) for name in SECTIONS}
     config = _build(path, read)
     _check_files(path, config)
+    _check_room(path, config)
     return config
 
 
@@ -117,7 +120,13 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ConfigError(f"There is no config file {path}: `lathe init` writes an example.") from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(f"The config file {path} cannot be read: {exc}.") from exc
-    except tomllib.TOMLDecodeError as exc:
+    except RecursionError as exc:
+        raise ConfigError(
+            f"{path}: a config is a table of sections, each a table of keys, but this file is nested so deep that it "
+            "cannot be read: write one like that of `lathe init`."
+        ) from exc
+    # Not only TOMLDecodeError: Python itself refuses whole numbers of over 4,300 digits.
+    except ValueError as exc:
         raise ConfigError(f"{path}: this is not TOML: {exc}. Texts stand in quotes, lists in [brackets].") from exc
 
 
@@ -126,19 +135,25 @@ def _check_sections(path: Path, table: Mapping[str, Any]) -> None:
         if name not in SECTIONS:
             known = ", ".join(f"[{section}]" for section in SECTIONS)
             near = near_match(name, SECTIONS)
-            raise ConfigError(f"{path}: a config has the sections {known}, but this one has [{name}].{near}")
+            raise ConfigError(f"{path}: a config has the sections {known}, but this one has [{_bare(name)}].{near}")
         if name == "target" and isinstance(value, list):
             if len(value) != 1:
                 raise ConfigError(
                     f"{path}: [[target]]: several targets in one run: not yet, but there are {len(value)}; write one "
                     "config for each."
                 )
-        elif not isinstance(value, dict):
-            raise ConfigError(f"{path}: `{name}` is a section, but got {value!r}: write [{name}] above its keys.")
+            value = value[0]
+        if not isinstance(value, dict):
+            raise ConfigError(f"{path}: `{name}` is a section, but got {shown(value)}: write [{name}] above its keys.")
     for name, keys in _REQUIRED.items():
         if name not in table:
             example = ", ".join(f"{key} = {value}" for key, value in keys.items())
             raise ConfigError(f"{path}: the section [{name}] is missing: add it, with {example}.")
+
+
+def _bare(name: str) -> str:
+    """Write a name without quotes, unless it is long or holds what a terminal must not be sent."""
+    return name if len(name) < 50 and name.isprintable() else shown(name)
 
 
 def _read_section(path: Path, name: str, table: dict[str, Any] | list[dict[str, Any]]) -> dict[str, Any]:
@@ -147,7 +162,7 @@ def _read_section(path: Path, name: str, table: dict[str, Any] | list[dict[str, 
     for key in given:
         if key not in readers:
             near = near_match(key, readers) or f" Known are: {', '.join(readers)}."
-            raise ConfigError(f"{path}: [{name}] has no key {key!r}.{near}")
+            raise ConfigError(f"{path}: [{name}] has no key {shown(key)}.{near}")
     for key, example in _REQUIRED.get(name, {}).items():
         if key not in given:
             raise ConfigError(f"{path}: [{name}] {key} is missing: add it, such as {key} = {example}.")
@@ -205,9 +220,27 @@ def _check_files(path: Path, config: RunConfig) -> None:
         is_name = key in ("source", "kind") or is_source(value)
         if is_name and not place.endswith(".py"):
             continue
-        file = config.model.folder / place
-        if not file.exists():
-            raise ConfigError(
-                f"{path}: [{section}] {key}: the file {file} does not exist; names are relative to the config file's "
-                "folder."
-            )
+        complaint = _missing(config.model.folder / place, may_be_folder=key in ("train", "val") and not is_name)
+        if complaint is not None:
+            raise ConfigError(f"{path}: [{section}] {key}: {complaint}")
+
+
+def _missing(file: Path, *, may_be_folder: bool) -> str | None:
+    try:
+        is_folder = stat.S_ISDIR(file.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return f"the file {file} does not exist; names are relative to the config file's folder."
+    except OSError as exc:
+        return f"{_bare(str(file))} cannot be looked at ({exc.strerror}): name another, or open the folders to it."
+    if is_folder and not may_be_folder:
+        return f"a file is needed, but {file} is a folder: name a file in it."
+    return None
+
+
+def _check_room(path: Path, config: RunConfig) -> None:
+    lack = lack_of_room([shape for _, shape in config.model.inputs], config.target.batch)
+    if lack is not None:
+        raise ConfigError(
+            f"{path}: [model] input and [target] batch: a batch of inputs must fit into memory, but it {lack}: write "
+            "the shape of one example without the batch, or a smaller batch."
+        )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hwprofiles import Quantity
+from hwprofiles import Quantity, shown
 
 from .near import near_match
 
@@ -30,6 +30,28 @@ OPTIMIZERS = {
     "sgd": "stochastic gradient descent with Nesterov momentum 0.9",
 }
 
+MOST = {
+    "classes": 2**24,
+    "train_limit": 2**40,
+    "val_limit": 2**40,
+    "trials": 10**6,
+    "calibration": 2**24,
+    "time_limit_s": 1e9,
+    "table_networks": 10**5,
+    "epochs": 1e6,
+    "minutes": 1e7,
+    "batch_size": 2**20,
+    "lr": 1e6,
+    "temperature": 1e6,
+}
+"""Key -> the largest value that is taken. More never ends, never fits, or overflows on the way: it is a slip."""
+
+LONGEST_AXIS = 2**31 - 1
+"""Largest extent of one axis of an input."""
+
+MOST_AXES = 64
+"""Axes of an input; PyTorch and NumPy take no more."""
+
 Shape = tuple[int, ...]
 
 
@@ -46,15 +68,19 @@ def _require(condition: bool, message: str) -> None:
 
 def _require_known(key: str, value: str, names: dict[str, str]) -> None:
     known = ", ".join(names)
-    _require(value in names, f"`{key}` is one of {known}, but got {value!r}.{near_match(value, names)}")
+    _require(value in names, f"`{key}` is one of {known}, but got {shown(value)}.{near_match(value, names)}")
 
 
 def _require_positive(owner: object, *keys: str) -> None:
     for key in keys:
         value = getattr(owner, key)
         if value is not None:
-            name = key.removesuffix("_s")
-            _require(math.isfinite(value) and value > 0, f"`{name}` must be above 0, but got {value}.")
+            name, most = key.removesuffix("_s"), MOST.get(key, math.inf)
+            _require(value > 0, f"`{name}` must be above 0, but got {shown(value)}.")
+            _require(
+                value <= most and value != math.inf,
+                f"`{name}` must be at most {most:g}, but got {shown(value)}: write a smaller one.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +105,13 @@ class ModelConfig:
         for name, shape in self.inputs:
             _require(
                 len(shape) > 0 and min(shape) >= 1,
-                f"`input` is a shape without the batch, of whole numbers above 0, such as [3, 224, 224], but {name!r} "
-                f"has {list(shape)}.",
+                f"`input` is a shape without the batch, of whole numbers above 0, such as [3, 224, 224], but "
+                f"{shown(name)} has {shown(list(shape))}.",
+            )
+            _require(
+                max(shape) <= LONGEST_AXIS and len(shape) < MOST_AXES,
+                f"`input` has fewer than {MOST_AXES} axes and none above {LONGEST_AXIS}, but {shown(name)} has "
+                f"{shown(list(shape))}: write the shape of one example.",
             )
 
     @property
@@ -146,11 +177,11 @@ class TaskConfig:
             self._check_unused()
         _require(
             all(math.isfinite(value) for value in self.mean or ()),
-            f"`mean` holds finite numbers, but got {list(self.mean or ())}.",
+            f"`mean` holds finite numbers, but got {shown(list(self.mean or ()))}.",
         )
         _require(
             all(math.isfinite(value) and value > 0 for value in self.std or ()),
-            f"`std` divides the pixels, so each value must be above 0, but got {list(self.std or ())}.",
+            f"`std` divides the pixels, so each value must be above 0, but got {shown(list(self.std or ()))}.",
         )
 
     def _check_classification(self) -> None:
@@ -173,8 +204,8 @@ class TaskConfig:
         for key in unused:
             _require(
                 getattr(self, key) is None,
-                f"`{key}` is not read with `kind` = {self.kind!r}, which brings its own data, but it is "
-                f"{getattr(self, key)!r}: remove it.",
+                f"`{key}` is not read with `kind` = {shown(self.kind)}, which brings its own data, but it is "
+                f"{shown(getattr(self, key))}: remove it.",
             )
 
     @property
@@ -214,7 +245,7 @@ class SpaceConfig:
 
     def __post_init__(self) -> None:
         for glob, width in self.least.items():
-            _require(width >= 1, f"`least` is a number of units of at least 1, but {glob!r} has {width}.")
+            _require(width >= 1, f"`least` is a number of units of at least 1, but {shown(glob)} has {shown(width)}.")
         for key in ("keep", "only", "least"):
             _require(all(getattr(self, key)), f"`{key}` holds names of modules, but one of them is empty: remove it.")
 
@@ -328,4 +359,4 @@ class RunSettings:
     proofs: bool = True
 
     def __post_init__(self) -> None:
-        _require(0 <= self.seed < 2**32, f"`seed` must be at least 0 and below 2**32, but got {self.seed}.")
+        _require(0 <= self.seed < 2**32, f"`seed` must be at least 0 and below 2**32, but got {shown(self.seed)}.")

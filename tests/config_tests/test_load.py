@@ -140,7 +140,7 @@ BAD = {
     "lengths": (("[budget]", "[finetune]\nepochs = 3\nminutes = 3\n[budget]"), "both are set", "remove one"),
     "no epochs": (("[budget]", "[finetune]\nepochs = 0\n[budget]"), "`epochs` must be above 0", "got 0"),
     "lr": (("[budget]", "[finetune]\nlr = -0.1\n[budget]"), "`lr` must be above 0", "-0.1"),
-    "nan": (("[budget]", "[finetune]\nlr = nan\n[budget]"), "`lr` must be above 0", "nan"),
+    "nan": (("[budget]", "[finetune]\nlr = nan\n[budget]"), "[finetune] lr: must be a finite number", "nan"),
     "ema": (("[budget]", "[finetune]\nema = 1.0\n[budget]"), "`ema`", "below 1"),
     "clip": (("[budget]", "[finetune]\nclip = -1\n[budget]"), "`clip` must be at least 0", "-1"),
     "share": (("[budget]", "[finetune]\ndistillation = 2\n[budget]"), "between 0 and 1", "2"),
