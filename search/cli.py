@@ -44,7 +44,7 @@ from .profiling import profile
 from .prune import prune
 from .report import Bundle, run
 from .tables import table
-from .terminal import STYLES, TerminalProgress, answers_only, show_report
+from .terminal import STYLES, TerminalProgress, answers_only, show_report, tell
 
 EXIT_STATUS: Mapping[str, int] = {"met": 0, "unneeded": 0, "missed": 1, "infeasible": 1, "unstable": 3}
 """Verdict -> exit status."""
@@ -186,7 +186,7 @@ def run_command(
     settings = load_config(config)
     if dry_run:
         with answers_only():
-            found = plan(settings)
+            found = plan(settings, tell=tell)
         return _show_plan(found, as_json)
     with answers_only(), TerminalProgress(_errors()) as progress:
         outcome = run(settings, progress=progress)

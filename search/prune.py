@@ -68,7 +68,7 @@ def prune(
         told={"source": model, "weights": None if weights is None else weights.name, "input": inputs or []},
     )
     with answers_only(), TerminalProgress(Console(stderr=True)) as progress:
-        network = build_model(model, weights, seed=seed)
+        network = build_model(model, weights, seed=seed, tell=progress.note)
         found = inputs_of(inputs or (), model, network)
         pruned = prune_network(network, found.args, found.kwargs, out, settings, progress)
     return show_pruned(pruned, as_json)

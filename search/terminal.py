@@ -59,6 +59,11 @@ def answers_only() -> Iterator[None]:
         os.close(kept)
 
 
+def tell(text: str) -> None:
+    """Print a sentence on standard error, where no progress is drawn."""
+    Console(stderr=True).print(f"note: {text}", highlight=False, markup=False, soft_wrap=True)
+
+
 class TerminalProgress:
     """Draws stages as bars on a terminal, and as plain lines elsewhere."""
 

@@ -3,7 +3,7 @@
 from .identity import check_identity, differences
 from .inputs import Inputs, inputs_of, parse_inputs
 from .load import load_config
-from .model import build_model, load_model
+from .model import build_model, load_model, tell_nobody
 from .near import near_match
 from .run import RunConfig
 from .sections import (
@@ -22,6 +22,7 @@ from .sections import (
 )
 from .source import UserFunction, load_function
 from .template import config_template
+from .weights import Tell
 
 __all__ = [
     "OPTIMIZERS",
@@ -37,6 +38,7 @@ __all__ = [
     "SearchConfig",
     "SpaceConfig",
     "TaskConfig",
+    "Tell",
     "UserFunction",
     "build_model",
     "check_identity",
@@ -49,4 +51,5 @@ __all__ = [
     "load_model",
     "near_match",
     "parse_inputs",
+    "tell_nobody",
 ]

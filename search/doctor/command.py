@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ..config import build_model, inputs_of
 from ..graph import comb, training_only
-from ..terminal import answers_only
+from ..terminal import answers_only, tell
 from .content import examine
 from .latency import look_up
 from .show import show
@@ -39,7 +39,7 @@ def doctor(
 ) -> int:
     """Show what can be cut of a network, what cannot and why, and with a table where its time goes."""
     with answers_only():
-        network = build_model(model, weights)
+        network = build_model(model, weights, tell=tell)
         example = inputs_of(inputs or (), model, network)
         blueprint = comb(network, example.args, example.kwargs, keep=keep or (), only=only or ())
         latency = None if table is None else look_up(blueprint, table)

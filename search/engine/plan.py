@@ -11,7 +11,7 @@ from typing import Any
 from hwprofiles import PROTOCOLS, Interval, Runtime, verify_protocol
 from latency_tables import Store
 
-from ..config import RunConfig, load_model
+from ..config import RunConfig, Tell, load_model, tell_nobody
 from ..space import WidthKnob
 from ..tasks import load_task
 from .bench import Bench, in_seconds, is_unneeded, reference_of
@@ -80,13 +80,18 @@ class Plan:
         }
 
 
-def plan(config: RunConfig, runtime: Runtime | None = None) -> Plan:
+def plan(config: RunConfig, runtime: Runtime | None = None, tell: Tell = tell_nobody) -> Plan:
     """Load everything, time the unpruned and the smallest network, and write nothing.
+
+    Args:
+        config: What would be run.
+        runtime: Times files; by default the one that the target names.
+        tell: See `search.config.load_model`.
 
     Raises:
         LatheError: What the run itself would raise before its table; see `search.errors`.
     """
-    model, task = load_model(config, config.run.seed), load_task(config)
+    model, task = load_model(config, config.run.seed, tell), load_task(config)
     blueprint = combed(config, model, example_of(config))
     check_task(model, task, example_of(config))
     with tempfile.TemporaryDirectory() as folder:

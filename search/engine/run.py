@@ -103,7 +103,7 @@ class _Run:
     def report(self) -> dict[str, Any]:
         with self._timed("analyse"):
             self._progress.stage("analyse", "the network's structure")
-            model, task = load_model(self._config, self._config.run.seed), load_task(self._config)
+            model, task = self._model(), load_task(self._config)
             example = example_of(self._config)
             blueprint = combed(self._config, model, example)
             check_task(model, task, example)
@@ -112,6 +112,9 @@ class _Run:
             bench = Bench.open(blueprint, self._config.target, store, seed, runtime, self._progress)
         quick = self._quick_answer(bench)
         return quick if quick is not None else self._search(bench, task)
+
+    def _model(self) -> nn.Module:
+        return load_model(self._config, self._config.run.seed, self._progress.note)
 
     def _quick_answer(self, bench: Bench) -> dict[str, Any] | None:
         """Time the unpruned and the smallest network: budgets above or below both need no search."""

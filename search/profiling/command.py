@@ -47,7 +47,7 @@ def profile(
     place, runtime = _target(target)
     with answers_only(), TerminalProgress(Console(stderr=True)) as progress:
         progress.stage("analyse", model)
-        network = build_model(model, weights, seed=seed)
+        network = build_model(model, weights, seed=seed, tell=progress.note)
         found = inputs_of(inputs or (), model, network)
         blueprint = comb(network, found.args, found.kwargs)
         path = out or default_folder(model, place.slug)

@@ -153,9 +153,10 @@ def test_weights_that_do_not_fit_are_listed(folder: Path) -> None:
     assert "fc.weight (file [7, 4], network [10, 4])" in message
 
 
-def test_weights_with_a_wrappers_prefix_or_nan(folder: Path) -> None:
+def test_weights_with_an_unknown_prefix_or_nan(folder: Path) -> None:
     state = load_model(config(folder)).state_dict()
-    assert "strip 'module.'" in fails(save(folder, {f"module.{key}": value for key, value in state.items()}))
+    message = fails(save(folder, {f"student.{key}": value for key, value in state.items()}))
+    assert "take the tensors under 'student.' and strip that" in message
     state["fc.bias"][3] = torch.nan
     assert "1 not a number (NaN): fc.bias" in fails(save(folder, state))
 
@@ -163,7 +164,8 @@ def test_weights_with_a_wrappers_prefix_or_nan(folder: Path) -> None:
 def test_files_that_hold_no_state_dict(folder: Path) -> None:
     model = load_model(config(folder))
     assert re.search(
-        r"holds the keys epoch, model: save the state dict alone", fails(save(folder, {"epoch": 3, "model": {}}))
+        r"holds the keys epoch, model, and what is no tensor under epoch, model: save the state dict alone",
+        fails(save(folder, {"epoch": 3, "model": {}})),
     )
     assert "holds a Tensor" in fails(save(folder, torch.zeros(3)))
     assert "without running code" in fails(save(folder, model))
