@@ -1,7 +1,20 @@
 """What is this machine, and what is one trustworthy timing?"""
 
 from .conditions import Counters, conditions_between, read_counters
-from .errors import ArtefactError, LatheError, RuntimeUnavailableError, UnstableError
+from .errors import ArtefactError, LatheError, RuntimeUnavailableError, UnfitFileError, UnstableError
+from .files import (
+    MOST_JOURNAL_BYTES,
+    MOST_JSON_BYTES,
+    check_plain,
+    clear_unfinished,
+    open_journal,
+    opened_whole,
+    read_rest,
+    read_whole,
+    sync_folder,
+    write_whole,
+    writing_whole,
+)
 from .isolation import IsolatedProfiler
 from .measurement import Difference, Measurement
 from .pinning import pinned
@@ -62,6 +75,8 @@ __all__ = [
     "IsolatedProfiler",
     "LatheError",
     "MIN_SAMPLES",
+    "MOST_JOURNAL_BYTES",
+    "MOST_JSON_BYTES",
     "Measurement",
     "NodeTime",
     "NullRuntime",
@@ -79,10 +94,13 @@ __all__ = [
     "Target",
     "TargetStatus",
     "TimingProtocol",
+    "UnfitFileError",
     "UnstableError",
     "VALUES_FILE",
     "available_targets",
     "bimodal_gap",
+    "check_plain",
+    "clear_unfinished",
     "compare",
     "compare_files",
     "compare_on",
@@ -101,6 +119,8 @@ __all__ = [
     "median",
     "median_interval",
     "memory_bytes",
+    "open_journal",
+    "opened_whole",
     "outliers",
     "parse_quantity",
     "percentile_samples",
@@ -108,11 +128,16 @@ __all__ = [
     "probe",
     "ratio_interval",
     "read_counters",
+    "read_rest",
+    "read_whole",
     "shipped_profiles",
     "shown",
+    "sync_folder",
     "table_protocol",
     "unavailable",
     "upper_percentile",
     "variance_inflation",
     "verify_protocol",
+    "write_whole",
+    "writing_whole",
 ]

@@ -3,12 +3,15 @@
 LatheError
 ├── RuntimeUnavailableError   this machine or version cannot use the runtime or the target
 ├── ArtefactError             the runtime cannot load or run the file
+├── UnfitFileError            a link, a pipe, a device or too much stands where a file belongs
 └── UnstableError             a measurement that judged itself unstable was needed as a number
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
 
 
 class LatheError(Exception):
@@ -37,6 +40,20 @@ class ArtefactError(LatheError):
     def __init__(self, message: str, operator: str | None = None) -> None:
         super().__init__(message)
         self.operator = operator
+
+
+class UnfitFileError(LatheError):
+    """What lies at a path is no regular file of a size that is read.
+
+    Attributes:
+        path: Where it lies.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class UnstableError(LatheError):

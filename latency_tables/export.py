@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
+
+from hwprofiles import writing_whole
 
 from .provenance import Provenance
 from .table import LatencyTable
@@ -39,15 +40,11 @@ def write_frame(frame: pd.DataFrame, table: LatencyTable, path: Path) -> None:
     """
     if path.suffix not in EXPORTS:
         raise ValueError(f"A table is written to a file that ends in {' or '.join(EXPORTS)}, but got {str(path)!r}.")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with writing_whole(path) as file:
         if path.suffix == ".csv":
-            frame.to_csv(part, index=False)
+            frame.to_csv(file, index=False)
         else:
-            pq.write_table(_arrow(frame, table), part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+            pq.write_table(_arrow(frame, table), file)
 
 
 def _arrow(frame: pd.DataFrame, table: LatencyTable) -> pa.Table:

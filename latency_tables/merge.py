@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from hwprofiles import writing_whole
 
 from .errors import CorruptTableError, ForeignTableError, TableError
 from .record import BASELINE, Header, Record
@@ -130,7 +131,7 @@ def _check_baselines(paths: tuple[Path, Path], contents: list[Contents]) -> None
 def _lines(path: Path, fingerprint: str) -> list[_Line]:
     """Return the good lines of a journal after its header; what is damaged is left out, as by every reader."""
     found, latest = [], ""
-    for line in path.read_bytes().split(b"\n")[1:]:
+    for line in Store(path).content().split(b"\n")[1:]:
         try:
             data = json.loads(line)
             # Lines of other kinds travel as they are: who reads them knows them.
@@ -149,15 +150,5 @@ def _distinct(lines: list[_Line]) -> list[_Line]:
 
 
 def _write(out: Path, lines: list[Mapping[str, Any]]) -> None:
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        with part.open("xb") as file:
-            file.writelines(
-                (json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n").encode() for line in lines
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        # A link, unlike a rename, never takes the place of a file that came to be meanwhile.
-        os.link(part, out)
-    finally:
-        part.unlink(missing_ok=True)
+    with writing_whole(out, replace=False) as file:
+        file.writelines((json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n").encode() for line in lines)

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hwprofiles import MOST_JOURNAL_BYTES, open_journal, read_whole
+
 from .errors import CorruptTableError, LockedTableError
 from .record import Header, Record, StairsRecord
 
@@ -58,9 +60,20 @@ class Store:
 
         Raises:
             CorruptTableError: The header is unreadable or of an unknown format.
+            UnfitFileError: The file is a link, no regular one, or too large.
         """
-        data = self.path.read_bytes() if self.path.exists() else b""
-        return _parse(data, str(self.path))
+        return _parse(self.content(), str(self.path))
+
+    def content(self) -> bytes:
+        """Return the file's bytes; none where there is no file.
+
+        Raises:
+            UnfitFileError: It is a link, no regular file, or too large.
+        """
+        try:
+            return read_whole(self.path, MOST_JOURNAL_BYTES)
+        except FileNotFoundError:
+            return b""
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -72,12 +85,9 @@ class Store:
             LockedTableError: Another process is writing.
             CorruptTableError: See `read`.
         """
-        is_new = not self.path.exists()
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        handle = open_journal(self.path)
         try:
             _lock(handle, self.path)
-            if is_new:
-                _sync_folder(self.path.parent)
             yield Writer(handle, _repair(handle, self.read()))
         finally:
             os.close(handle)
@@ -137,14 +147,6 @@ def _repair(handle: int, contents: Contents) -> Contents:
         os.write(handle, b"\n")
     os.fsync(handle)
     return contents
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _parse(content: bytes, name: str) -> Contents:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 
-from hwprofiles import Interval
+from hwprofiles import Interval, writing_whole
 
 from .keys import UnitKey
 from .record import BASELINE, Header, Origin
@@ -114,20 +113,18 @@ class LatencyTable:
 
     def to_csv(self, path: str | Path) -> None:
         """Write `to_frame` as CSV; the file appears whole or not at all."""
-        part = _part(path)
-        self.to_frame().to_csv(part, index=False)
-        os.replace(part, path)
+        with writing_whole(path) as file:
+            self.to_frame().to_csv(file, index=False)
 
     def to_parquet(self, path: str | Path) -> None:
         """Write `to_frame` as Parquet, with what the table belongs to in the file's metadata."""
-        part = _part(path)
         table = pa.Table.from_pandas(self.to_frame(), preserve_index=False)
         about = {
             b"lathe.target": self.header.target.slug.encode(),
             b"lathe.fingerprint": self.header.fingerprint.encode(),
         }
-        pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **about}), part)
-        os.replace(part, path)
+        with writing_whole(path) as file:
+            pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **about}), file)
 
 
 _COLUMNS = {
@@ -155,7 +152,3 @@ def _lines(row: NetworkRow) -> Iterable[tuple[object, ...]]:
     for unit in row.units:
         share = math.nan if unit.share is None else unit.share
         yield (*network, unit.name, unit.key.family, *unit.key.widths, share, share * row.seconds.median, *about)
-
-
-def _part(path: str | Path) -> Path:
-    return Path(f"{path}.part")

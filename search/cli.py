@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hwprofiles import (
+    MOST_JSON_BYTES,
     HardwareProfile,
     LatheError,
     Quantity,
@@ -32,7 +33,9 @@ from hwprofiles import (
     format_seconds,
     get_runtime,
     probe,
+    read_whole,
     shipped_profiles,
+    writing_whole,
 )
 
 from .config import config_template, load_config
@@ -161,8 +164,8 @@ def init(
 ) -> int:
     """Write an example config with comments."""
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(config_template())
+        with writing_whole(path, replace=False) as file:
+            file.write(config_template().encode())
     except FileExistsError as exc:
         raise ConfigError(f"A config is never overwritten, but {path} exists: name another file.") from exc
     except OSError as exc:
@@ -363,7 +366,7 @@ def _read_report(path: Path | None) -> Mapping[str, Any] | None:
     if path is None:
         return None
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(read_whole(path, MOST_JSON_BYTES))
         Quantity(found["budget"]["value"], found["budget"]["kind"])
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise BundleError(f"`--against` names a report.json with a budget, but reading {path} failed: {exc}") from exc

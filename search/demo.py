@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from hwprofiles import Quantity, Target
+from hwprofiles import Quantity, Target, write_whole
 
 from .config import (
     BudgetConfig,
@@ -137,7 +137,5 @@ def _train(config: RunConfig, path: Path, progress: Callable[[FitStep], None] | 
         seed=config.run.seed,
         progress=progress,
     )
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
-    temporary.replace(path)
+    write_whole(path, save({name: value.contiguous() for name, value in model.state_dict().items()}))
     stage_seconds(RunFolder(config.run.out), {"train": time.monotonic() - began})

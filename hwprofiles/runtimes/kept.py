@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from ..files import make_whole
 
 FOLDER_VARIABLE = "LATHE_CACHE"
 """Environment variable that names the folder of kept files; by default `lathe` in the user's cache folder."""
@@ -60,10 +61,7 @@ def kept(
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     _clean(path.parent)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
-        part = Path(folder) / path.name
-        make(part)
-        os.replace(part, path)
+    make_whole(path, make)
     return path
 
 

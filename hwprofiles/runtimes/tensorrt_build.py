@@ -8,14 +8,13 @@ What is used here is the same in the majors 10 and 11.
 from __future__ import annotations
 
 import importlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArtefactError
+from ..files import MOST_JOURNAL_BYTES, read_whole, write_whole
 from ._base import InputSpec, bound_shape
 from .lowered import lowered
 from .onnx_names import renamed
@@ -90,7 +89,8 @@ def build(content: bytes, precision: str, batch: int, cache: Path) -> bytes:
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise complaints.error("build")
-    _write_whole(cache, bytes(config.get_timing_cache().serialize()))
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(cache, bytes(config.get_timing_cache().serialize()))
     return bytes(plan)
 
 
@@ -129,14 +129,7 @@ def _fix_batch(builder: Any, network: Any, config: Any, batch: int) -> None:
 
 
 def _give_cache(config: Any, path: Path) -> None:
-    held = path.read_bytes() if path.exists() else b""
+    held = read_whole(path, MOST_JOURNAL_BYTES) if path.exists() else b""
     # A cache of another GPU or version is not taken: then a new one is begun.
     if not held or not config.set_timing_cache(config.create_timing_cache(held), False):
         config.set_timing_cache(config.create_timing_cache(b""), False)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as file:
-        file.write(content)
-    os.replace(file.name, path)

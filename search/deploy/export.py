@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from hwprofiles import Session
+from hwprofiles import Session, write_whole
 
 from ..errors import ExportError
 from ..surgery import Subnet
@@ -39,7 +39,7 @@ def export(
     dynamic_batch: bool = False,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a network as one ONNX file, by way of a temporary file beside it.
+    """Write a network as one ONNX file, which appears whole or not at all.
 
     Args:
         model: A subnet, or any module that `torch.export` takes; it is exported in eval mode.
@@ -60,10 +60,7 @@ def export(
         # Export takes sizes of 1 for constants.
         args = model.example(max(batch, 2) if dynamic_batch else batch)
     data = to_onnx(model, args, kwargs, dynamic_batch=dynamic_batch, metadata=metadata).SerializeToString()
-    target = Path(path)
-    temporary = target.with_name(target.name + ".part")
-    temporary.write_bytes(data)
-    temporary.replace(target)
+    write_whole(path, data)
 
 
 def to_onnx(

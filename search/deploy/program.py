@@ -17,6 +17,8 @@ from torch.export import ExportedProgram
 from torch.fx.graph import CodeGen
 from torch.utils import _pytree as pytree
 
+from hwprofiles import write_whole
+
 from ..errors import ExportError
 from ..graph.tracing import dynamic_batch, operator_name
 from ..surgery import Subnet
@@ -67,7 +69,7 @@ def write_pt2(
     *,
     dynamic: bool = False,
 ) -> None:
-    """Write a network as a `.pt2` file, by way of a temporary file beside it.
+    """Write a network as a `.pt2` file, which appears whole or not at all.
 
     It takes and returns what the user's network does. It holds neither example inputs nor source paths. Lathe never
     reads it: torch's loader can run code from such a file. The loader also makes a parameter of its own for each name
@@ -85,9 +87,7 @@ def write_pt2(
             f"A network must export with torch.export to become a .pt2 file, but {type(model).__name__} does not: "
             f"{type(exc).__name__}: {exc}"
         ) from exc
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(buffer.getvalue())
-    temporary.replace(path)
+    write_whole(path, buffer.getbuffer())
 
 
 def flattened(subnet: Subnet) -> fx.GraphModule:

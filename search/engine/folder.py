@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hwprofiles import MOST_JSON_BYTES, check_plain, clear_unfinished, open_journal, read_whole, write_whole
+
 from ..config import RunConfig, check_identity
 from ..errors import RunFolderError
 
@@ -18,6 +20,8 @@ IDENTITY_FILE = "run.json"
 LOCK_FILE = "run.lock"
 STAGES_FILE = "stages.json"
 _BOOKKEEPING = frozenset({IDENTITY_FILE, LOCK_FILE, STAGES_FILE})
+
+_OWN = ("*.json", "*.jsonl", "study-*.log", "baseline*", "bundle", "candidates")
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
@@ -34,15 +38,10 @@ class RunFolder:
         return self.path / name
 
     def write(self, name: str, data: bytes) -> Path:
-        """Write a file whole: first beside it, then in its place."""
+        """Write a file whole; its folder is made."""
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(target.name + ".part")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
+        write_whole(target, data)
         return target
 
     def write_json(self, name: str, value: Any) -> Path:
@@ -54,12 +53,13 @@ class RunFolder:
 
         Raises:
             RunFolderError: It is damaged.
+            UnfitFileError: It is a link, no regular file, or too large.
         """
         target = self.path / name
-        if not target.exists():
-            return None
         try:
-            return json.loads(target.read_text())
+            return json.loads(read_whole(target, MOST_JSON_BYTES))
+        except FileNotFoundError:
+            return None
         except ValueError as exc:
             raise RunFolderError(f"{target} must hold JSON, but reading failed ({exc}): delete it to go on.") from exc
 
@@ -71,15 +71,23 @@ def open_folder(config: RunConfig) -> Iterator[RunFolder]:
     Raises:
         RunFolderError: It belongs to another config (which keys differ), another process is at work in it, it cannot
             be written, or the disk is full.
+        UnfitFileError: A link or the like lies where a run has its files.
     """
     folder = RunFolder(config.run.out)
     with translated(config.run.out), _locked(folder):
+        _settle(folder)
         stored = folder.read_json(IDENTITY_FILE)
         if stored is not None and _holds_work(folder):
             check_identity(stored, config)
         elif stored != config.identity():
             folder.write_json(IDENTITY_FILE, config.identity())
         yield folder
+
+
+def _settle(folder: RunFolder) -> None:
+    """Refuse links and the like among a run's own files, and delete what a killed process left of some."""
+    check_plain(*(path for pattern in _OWN for path in folder.path.glob(pattern)))
+    clear_unfinished(folder.path, folder.file("bundle"), *folder.path.glob("candidates/*"))
 
 
 def _holds_work(folder: RunFolder) -> bool:
@@ -135,7 +143,7 @@ def make_folder(path: Path) -> None:
 @contextmanager
 def _locked(folder: RunFolder) -> Iterator[None]:
     make_folder(folder.path)
-    with folder.file(LOCK_FILE).open("w") as lock:
+    with os.fdopen(open_journal(folder.file(LOCK_FILE)), "rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:

@@ -18,6 +18,9 @@ from typing import BinaryIO
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from hwprofiles import MOST_JOURNAL_BYTES, read_rest
+from hwprofiles import open_journal as open_file
+
 from .errors import CorruptStudyError, StudyBusyError
 
 FIRST_KEY = b'{"op_code"'
@@ -31,9 +34,10 @@ def open_journal(path: Path) -> Iterator[JournalStorage]:
     Raises:
         StudyBusyError: Another process has it open.
         CorruptStudyError: A line other than a torn last one cannot be read.
+        UnfitFileError: It is a link, no regular file, or too large.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with os.fdopen(open_file(path), "ab+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
@@ -46,7 +50,7 @@ def open_journal(path: Path) -> Iterator[JournalStorage]:
 def _repair(file: BinaryIO, path: Path) -> None:
     """Cut off a torn last line; the step that it belonged to is done again."""
     file.seek(0)
-    *lines, torn = file.read().split(b"\n")
+    *lines, torn = read_rest(file.fileno(), path, MOST_JOURNAL_BYTES).split(b"\n")
     for number, line in enumerate(lines, start=1):
         _check_line(line, path, number)
     if not torn:

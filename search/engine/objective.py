@@ -7,6 +7,7 @@ taken on calibration inputs. Scores are kept in a file, so that no candidate is 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from hwprofiles import MOST_JOURNAL_BYTES, open_journal, read_whole, write_whole
 
 from ..graph import Blueprint, Candidate, full
 from ..importance import Scores, select
@@ -52,8 +55,8 @@ class Objective:
         if candidate.digest not in self._known:
             with torch.no_grad():
                 value = float(self._divergence(self.network(candidate)(self._inputs), self._expected))
-            with self._memory.open("a") as file:
-                file.write(json.dumps({"candidate": candidate.digest, "objective": value}) + "\n")
+            with os.fdopen(open_journal(self._memory), "ab") as file:
+                file.write(json.dumps({"candidate": candidate.digest, "objective": value}).encode() + b"\n")
             self._known[candidate.digest] = value
         return self._known[candidate.digest]
 
@@ -67,13 +70,10 @@ class Objective:
 def _read(memory: Path) -> dict[str, float]:
     if not memory.exists():
         return {}
-    text = memory.read_text()
-    whole, newline, torn = text.rpartition("\n")
+    whole, newline, torn = read_whole(memory, MOST_JOURNAL_BYTES).rpartition(b"\n")
     if torn:
         # What a kill left of a line would spoil the next one.
-        temporary = memory.with_name(memory.name + ".part")
-        temporary.write_text(whole + newline)
-        temporary.replace(memory)
+        write_whole(memory, whole + newline)
     rows = [json.loads(line) for line in whole.splitlines()]
     return {row["candidate"]: row["objective"] for row in rows}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from hwprofiles import write_whole
 
 from ..errors import RunFolderError
 
@@ -26,12 +28,10 @@ def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
         content: Tensors, numbers, texts, and lists and dicts of them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("wb") as file:
-        torch.save({"format": CHECKPOINT_FORMAT, **content}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
+    # In memory first: where a disk is full, torch's own writer says something else.
+    buffer = io.BytesIO()
+    torch.save({"format": CHECKPOINT_FORMAT, **content}, buffer)
+    write_whole(path, buffer.getbuffer())
 
 
 def read_checkpoint(path: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:

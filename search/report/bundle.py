@@ -12,7 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from hwprofiles import ArtefactKind, Quantity, Runtime, Target, get_runtime
+from hwprofiles import (
+    MOST_JSON_BYTES,
+    ArtefactKind,
+    Quantity,
+    Runtime,
+    Target,
+    get_runtime,
+    read_whole,
+    write_whole,
+)
 
 from ..config import RunConfig
 from ..deploy import Delivered, Verification, verify
@@ -48,7 +57,7 @@ class Bundle:
         """
         folder = path if (path / REPORT_FILE).exists() else path / BUNDLE
         try:
-            report = json.loads((folder / REPORT_FILE).read_text())
+            report = json.loads(read_whole(folder / REPORT_FILE, MOST_JSON_BYTES))
             if not isinstance(report, dict) or report.get("format") != 1:
                 raise BundleError(f"This version reads report format 1, but {folder / REPORT_FILE} is of another.")
         except OSError as exc:
@@ -141,9 +150,7 @@ class Bundle:
             pages = {self.path / name: render(self.report) for name, render in PAGES.items()}
         with translated(self.path):
             for path, text in pages.items():
-                temporary = path.with_name(path.name + ".part")
-                temporary.write_text(text, encoding="utf-8")
-                temporary.replace(path)
+                write_whole(path, text.encode())
         return list(pages)
 
     def verify(

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from hwprofiles import UnfitFileError
 from search.config import RunSettings, SearchConfig
 from search.engine.folder import IDENTITY_FILE, RunFolder, open_folder, stage_seconds, translated
 from search.errors import RunFolderError
+from tests.limits import within
 from tests.run_tests.small import config_of
 
 
@@ -82,6 +84,48 @@ def test_a_folder_that_cannot_be_written_is_an_error_with_its_place(tmp_path: Pa
             raise OSError(code, os.strerror(code), str(tmp_path / "x"))
     with pytest.raises(OSError, match="strange"), translated(tmp_path):
         raise OSError(errno.EIO, "strange")
+
+
+OWN = (
+    "run.json run.lock stages.json table.jsonl objectives.jsonl study-0.log starts-0.json baseline.onnx bundle "
+    "bundle/report.html candidates candidates/abc candidates/abc/finetune.ckpt"
+)
+
+
+@pytest.mark.parametrize("name", OWN.split())
+@pytest.mark.parametrize("odd", ["link", "pipe"])
+def test_a_link_or_a_pipe_among_a_runs_own_files_is_refused(tmp_path: Path, name: str, odd: str) -> None:
+    config, mine = config_of(tmp_path / "run"), tmp_path / "mine"
+    mine.mkdir()
+    path = config.run.out / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(mine) if odd == "link" else os.mkfifo(path)
+    with within(5), pytest.raises(UnfitFileError, match=f"{path.name} is a {odd}"), open_folder(config):
+        pass
+    assert list(mine.iterdir()) == []
+
+
+def test_links_to_a_run_folder_and_beside_a_runs_own_files_are_the_users_affair(tmp_path: Path) -> None:
+    (tmp_path / "large").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "large")
+    (tmp_path / "large" / "data").symlink_to(tmp_path)
+    # What Optuna leaves of its lock when a run is killed.
+    (tmp_path / "large" / "study-0.log.lock").symlink_to(tmp_path / "large" / "study-0.log")
+    for _ in range(2):
+        with open_folder(config_of(tmp_path / "run")):
+            pass
+    assert (tmp_path / "large" / "run.json").is_file()
+
+
+def test_what_a_killed_run_left_half_written_goes(tmp_path: Path) -> None:
+    config = config_of(tmp_path / "run")
+    name = f".lathe-{'a' * 16}.part"
+    places = [config.run.out / place for place in (".", "bundle", "candidates/abc")]
+    for place in places:
+        place.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(b"half")
+    with open_folder(config):
+        assert not list(config.run.out.rglob("*.part"))
 
 
 def test_seconds_of_stages_add_up(tmp_path: Path) -> None:
