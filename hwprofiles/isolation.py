@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from .children import child_environment
+from .children import child_command, child_environment
 from .errors import ArtefactError, RuntimeUnavailableError
 from .runtimes._base import NodeTime, Runtime
 from .target import Target
@@ -72,6 +72,11 @@ class IsolatedProfiler:
             kind, *answer = _receive(child.stdout)
         except (BrokenPipeError, EOFError, pickle.UnpicklingError) as error:
             raise ArtefactError(self._stopped(late.is_set())) from error
+        except BaseException:
+            # Its answer would be taken for that to the next request.
+            child.kill()
+            self.close()
+            raise
         finally:
             timer.cancel()
         if kind == "nodes":
@@ -99,10 +104,11 @@ class IsolatedProfiler:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None:
             self._child = subprocess.Popen(
-                [sys.executable, "-P", "-c", "from hwprofiles.isolation import serve; serve()"],
+                child_command("hwprofiles.isolation", "serve"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=child_environment(),
+                process_group=0,
             )
         return self._child
 
@@ -118,7 +124,6 @@ class IsolatedProfiler:
 
 def serve() -> None:
     """Answer requests on standard input until it ends; what libraries print goes to standard error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     while True:

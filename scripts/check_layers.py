@@ -2,7 +2,8 @@
 
 Packages:  search -> latency_tables -> hwprofiles, and only through the names that a package exports.
 In search: cli -> doctor | prune | profiling | tables -> demo, terminal | stairs -> report -> engine -> deploy ->
-           finetune, tasks | surgery -> space -> importance -> graph; config and errors lie below all of them.
+           finetune, tasks | surgery -> space -> importance -> graph; config, errors, stopping,
+           streams lie below all of them.
 
 Everything is read from the syntax tree, so nothing is imported and no dependency need be installed.
 """
@@ -30,7 +31,7 @@ LADDER: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("space",),),
     (("importance",),),
     (("graph",),),
-    (("config", "errors"),),
+    (("config", "errors"), ("stopping",), ("streams",)),
 )
 
 MAX_FILE_LINES = 500

@@ -1,11 +1,30 @@
-"""Which network, then? Comb, space, search, cut, tune and prove."""
+"""Which network, then? Comb, space, search, cut, tune and prove.
 
-from .config import load_config
-from .deploy import export
-from .graph import Blueprint, Candidate, Selection, comb, full, sample, uniform
-from .importance import select
-from .report import Bundle, run
-from .surgery import Subnet, cut, load_subnet, permutation
+A name is imported when it is first asked for: PyTorch takes seconds, and the command line must answer signals from its
+first moment. Types of the names stand in `__init__.pyi`.
+"""
+
+from importlib import import_module
+
+_HOMES = {
+    "Blueprint": "graph",
+    "Bundle": "report",
+    "Candidate": "graph",
+    "Selection": "graph",
+    "Subnet": "surgery",
+    "comb": "graph",
+    "cut": "surgery",
+    "export": "deploy",
+    "full": "graph",
+    "load_config": "config",
+    "load_subnet": "surgery",
+    "permutation": "surgery",
+    "run": "report",
+    "sample": "graph",
+    "select": "importance",
+    "uniform": "graph",
+}
+"""Name -> the part that it is imported from."""
 
 __all__ = [
     "Blueprint",
@@ -25,3 +44,15 @@ __all__ = [
     "select",
     "uniform",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,8 +5,8 @@ Exit status: 0 yes or done, 1 the answer is no, 2 wrong use, 3 failed or too uns
 
 from __future__ import annotations
 
+import errno
 import json
-import sys
 import traceback
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -78,11 +78,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on sta
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")]
 
 
-def main() -> None:
-    """Run the command line and exit with its status."""
-    sys.exit(call(sys.argv[1:]))
-
-
 def call(arguments: list[str]) -> int:
     """Run the command line and return its exit status."""
     try:
@@ -109,14 +104,32 @@ def _ending(command: Callable[P, int]) -> Callable[P, None]:
         except LatheError as exc:
             _errors().print(f"error: {exc}", style="red", highlight=False, markup=False, soft_wrap=True)
             status = int(getattr(exc, "exit_code", FAILED))
+        except OSError as exc:
+            if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
+                _tell_unforeseen()
+            else:
+                _errors().print(f"error: {_full(exc)}", style="red", highlight=False, markup=False, soft_wrap=True)
+            status = FAILED
         # Python would end with 1, which here means that the answer is no.
         except Exception:
-            _errors().print(traceback.format_exc(), highlight=False, markup=False, soft_wrap=True)
-            _errors().print(_UNFORESEEN, style="red", highlight=False, markup=False, soft_wrap=True)
+            _tell_unforeseen()
             status = FAILED
         raise typer.Exit(status)
 
     return ended
+
+
+def _tell_unforeseen() -> None:
+    _errors().print(traceback.format_exc(), highlight=False, markup=False, soft_wrap=True)
+    _errors().print(_UNFORESEEN, style="red", highlight=False, markup=False, soft_wrap=True)
+
+
+def _full(exc: OSError) -> str:
+    where = f" that holds {exc.filename}" if isinstance(exc.filename, str) else ""
+    return (
+        f"There must be room to write, but the disk{where} is full ({exc.strerror}): make some, or set TMPDIR to a "
+        "folder that has it, then run the same command again."
+    )
 
 
 def _answer(outcome: Outcome, as_json: bool) -> int:

@@ -16,7 +16,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from ..children import child_environment
+from ..children import child_command, child_environment
 from ..errors import ArtefactError
 from ..target import Target
 from . import cuda
@@ -69,9 +69,9 @@ def probe_apart(probes: Path, limit_s: float = LIMIT_S) -> None:
 
 def _apart(function: str, words: list[str], cache: Path, threads: int, limit_s: float) -> None:
     """Call a function of this module in a process group of its own."""
-    call = f"from hwprofiles.runtimes.aotinductor_compile import {function}; {function}()"
+    call = child_command("hwprofiles.runtimes.aotinductor_compile", function, signal.SIGTERM)
     with subprocess.Popen(
-        [sys.executable, "-P", "-c", call, *words],
+        [*call, *words],
         env={**child_environment(), "TORCHINDUCTOR_CACHE_DIR": str(cache), "OMP_NUM_THREADS": str(threads)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -109,8 +109,14 @@ def _reason(complaint: str, code: int) -> str:
     return f"{said} ({how})" if said else f"{how}."
 
 
+def _end_together() -> None:
+    """Let the signal that comes when the parent ends take the compilers along that were started here."""
+    signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
+
+
 def main() -> None:
     """Compile what the command line names: source, package, slug of the target."""
+    _end_together()
     source, package, slug = sys.argv[1:]
     target, torch = Target.parse(slug), library()
     torch.set_num_threads(target.threads)
@@ -129,5 +135,6 @@ def main() -> None:
 
 def find_instructions() -> None:
     """Find out which vector instructions there are; the results stay in the compiler's cache."""
+    _end_together()
     # Torch does not import this by itself.
     importlib.import_module("torch._inductor.cpu_vec_isa").valid_vec_isa_list()

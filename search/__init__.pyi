@@ -1,0 +1,25 @@
+from .config import load_config
+from .deploy import export
+from .graph import Blueprint, Candidate, Selection, comb, full, sample, uniform
+from .importance import select
+from .report import Bundle, run
+from .surgery import Subnet, cut, load_subnet, permutation
+
+__all__ = [
+    "Blueprint",
+    "Bundle",
+    "Candidate",
+    "Selection",
+    "Subnet",
+    "comb",
+    "cut",
+    "export",
+    "full",
+    "load_config",
+    "load_subnet",
+    "permutation",
+    "run",
+    "sample",
+    "select",
+    "uniform",
+]
