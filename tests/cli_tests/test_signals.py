@@ -148,21 +148,30 @@ def test_what_a_finaliser_swallows_comes_again() -> None:
             signal.raise_signal(signal.SIGTERM)
             threading.Event().wait(0.01)
 
-    with pytest.raises(Stopped) as caught, unwinding():
-        found = Finalised()
-        del found
-        threading.Event().wait(10)
+    def run() -> None:
+        with unwinding():
+            found = Finalised()
+            del found
+            threading.Event().wait(10)
+
+    with pytest.raises(Stopped) as caught:
+        run()
     assert caught.value.status == 143
 
 
 @pytest.mark.usefixtures("handlers")
 def test_cleaning_up_is_not_skipped() -> None:
     done = []
-    with pytest.raises(Stopped), unwinding():
-        try:
-            signal.raise_signal(signal.SIGINT)
-        finally:
-            done.append("cleaned")
+
+    def run() -> None:
+        with unwinding():
+            try:
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                done.append("cleaned")
+
+    with pytest.raises(Stopped):
+        run()
     assert done == ["cleaned"]
 
 
