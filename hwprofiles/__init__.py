@@ -1,6 +1,7 @@
 """What is this machine, and what is one trustworthy timing?"""
 
 from .conditions import Counters, conditions_between, read_counters
+from .documents import Shape, check_shape, parse_json
 from .errors import ArtefactError, LatheError, RuntimeUnavailableError, UnfitFileError, UnstableError
 from .files import (
     MOST_JOURNAL_BYTES,
@@ -88,6 +89,7 @@ __all__ = [
     "Runtime",
     "RuntimeUnavailableError",
     "Session",
+    "Shape",
     "ShippedProfile",
     "StaircaseLaw",
     "Steadiness",
@@ -99,6 +101,7 @@ __all__ = [
     "VALUES_FILE",
     "available_targets",
     "bimodal_gap",
+    "check_shape",
     "check_plain",
     "clear_unfinished",
     "compare",
@@ -122,6 +125,7 @@ __all__ = [
     "open_journal",
     "opened_whole",
     "outliers",
+    "parse_json",
     "parse_quantity",
     "percentile_samples",
     "pinned",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
+from .documents import check_shape
 from .errors import UnstableError
 from .judgement import judge_ratios, judge_raw
 from .protocol import TimingProtocol
@@ -29,6 +30,21 @@ MEASUREMENT_FORMAT = 3
 
 # Fields that a later format added, with what a file of an earlier one means.
 _ADDED: Mapping[str, Any] = {"runs_s": {}}
+
+# What is stored, before its values are looked at.
+_SHAPE: Mapping[str, Any] = {
+    "canary": str,
+    "windows": {str: [float]},
+    "starts_s": [float],
+    "runs_per_turn": {str: int},
+    "turns_per_window": int,
+    "protocol": {str: (float, bool)},
+    "conditions": {str: (float, bool, str, None)},
+    "versions": {str: str},
+    "date": (str, None),
+    "notes": [str],
+    "runs_s?": {str: [float]},
+}
 
 # `difference` speaks of at least this much, as a fraction: less is not worth an answer, and two copies of one file may
 # differ by some of it for real, by where in memory they lie.
@@ -274,7 +290,8 @@ class Measurement:
         Raises:
             ValueError: The format is not one that this version reads, or a value is not legal.
         """
-        version = data.get("format")
+        check_shape(data, {"format": int}, "a measurement")
+        version = data["format"]
         if version not in range(1, MEASUREMENT_FORMAT + 1):
             raise ValueError(
                 f"This version reads the formats 1 to {MEASUREMENT_FORMAT} of a measurement, but got {version!r}."
@@ -284,6 +301,7 @@ class Measurement:
         odd = sorted(set(values) ^ known)
         if odd:
             raise ValueError(f"A measurement of format {version} has fields missing or unknown: {odd}.")
+        check_shape(values, _SHAPE, "a measurement")
         values = {**_ADDED, **values}
         return cls(**{**values, "protocol": TimingProtocol.from_json(data["protocol"])})
 

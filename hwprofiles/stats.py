@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from .documents import check_shape
+
 # Fewer samples than this give no interval. It is the least number whose second largest is, at 95 %, an upper bound
 # of the median: below it, one disturbed sample decides.
 MIN_SAMPLES = 8
@@ -61,7 +63,12 @@ class Interval:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Interval:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: It is none, or not in order.
+        """
+        check_shape(data, dict.fromkeys(("median", "low", "high", "confidence"), float), "an interval")
         return cls(data["median"], data["low"], data["high"], data["confidence"])
 
     def __contains__(self, value: float) -> bool:

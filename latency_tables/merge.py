@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwprofiles import writing_whole
+from hwprofiles import parse_json, writing_whole
 
 from .errors import CorruptTableError, ForeignTableError, TableError
-from .record import BASELINE, Header, Record
+from .record import BASELINE, Header, Record, StairsRecord
 from .store import Contents, Store
-
-_RECORDS = ("network", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +131,8 @@ def _lines(path: Path, fingerprint: str) -> list[_Line]:
     found, latest = [], ""
     for line in Store(path).content().split(b"\n")[1:]:
         try:
-            data = json.loads(line)
-            # Lines of other kinds travel as they are: who reads them knows them.
-            told = Record.from_json(data).to_json() if data["kind"] in _RECORDS else data
+            data = parse_json(line)
+            told = (StairsRecord if data["kind"] == "stairs" else Record).from_json(data).to_json()
             latest = max(latest, str(data.get("date", "")))
         except (ValueError, KeyError, TypeError, AttributeError):
             continue

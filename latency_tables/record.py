@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast, get_args
 
-from hwprofiles import Measurement, NodeTime, Target
+from hwprofiles import Measurement, NodeTime, Target, check_shape
 
 from .errors import CorruptTableError
 from .keys import UnitKey
@@ -34,6 +34,19 @@ to be proven."""
 
 UnitNodes = Mapping[str, tuple[UnitKey, tuple[str, ...]]]
 """Unit name -> its key, and the names of the values that its nodes produce."""
+
+
+_MADE: Mapping[str, Any] = {"fingerprint": str, "versions": {str: str}, "date": str}
+
+_HEADER: Mapping[str, Any] = {"target": str, "fingerprint": str, "versions": {str: str}, "created": str}
+
+_RECORD: Mapping[str, Any] = {
+    "kind": frozenset({"network", "failed"}),
+    "job": str,
+    "origin": frozenset(get_args(Origin)),
+    "units": {str: {"family": str, "widths": [int], "values": [str]}},
+    **_MADE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +84,16 @@ class Header:
 
         Raises:
             CorruptTableError: The format is not one that this version reads.
+            ValueError: It is no header.
         """
-        if data.get("format") not in READABLE_FORMATS:
+        check_shape(data, {"format": int}, "a header")
+        if data["format"] not in READABLE_FORMATS:
             known = " and ".join(map(str, READABLE_FORMATS))
             raise CorruptTableError(
-                f"This version reads table formats {known}, but the journal holds format {data.get('format')!r}: "
+                f"This version reads table formats {known}, but the journal holds format {data['format']!r}: "
                 "read it with the version of lathe that wrote it."
             )
+        check_shape(data, _HEADER, "a header")
         return cls(Target.parse(data["target"]), data["fingerprint"], data["versions"], data["created"])
 
 
@@ -141,12 +157,11 @@ class Record:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: The kind is unknown or a value is not legal.
-            KeyError: A field is missing.
+            ValueError: The kind is unknown, a field is missing, or a value is not legal.
         """
-        if data["kind"] not in ("network", "failed"):
-            raise ValueError(f"A record's kind is 'network', 'failed' or 'stairs', but got {data['kind']!r}.")
+        check_shape(data, _RECORD, "a record")
         failed = data["kind"] == "failed"
+        check_shape(data, {"message": str} if failed else {"nodes": [[(str, float)]]}, "a record")
         return cls(
             job=data["job"],
             origin=cast(Origin, data["origin"]),
@@ -155,7 +170,7 @@ class Record:
             date=data["date"],
             units={n: (UnitKey.from_json(u), tuple(u["values"])) for n, u in data["units"].items()},
             measurement=None if failed else Measurement.from_json(data["measurement"]),
-            nodes=() if failed else tuple(NodeTime(name, op, float(s)) for name, op, s in data["nodes"]),
+            nodes=() if failed else tuple(map(_node, data["nodes"])),
             message=data["message"] if failed else "",
         )
 
@@ -194,10 +209,17 @@ class StairsRecord:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: A value is not legal.
-            KeyError: A field is missing.
+            ValueError: A field is missing, or a value is not legal.
         """
+        check_shape(data, {**_MADE, "stairs": object}, "a record")
         return cls(Stairs.from_json(data["stairs"]), data["fingerprint"], data["versions"], data["date"])
+
+
+def _node(data: list[Any]) -> NodeTime:
+    name, operator, seconds = data
+    if not (isinstance(name, str) and isinstance(operator, str)):
+        raise ValueError(f"A node has two names and its seconds, but got {data}.")
+    return NodeTime(name, operator, float(seconds))
 
 
 def _frozen(versions: Mapping[str, str]) -> Mapping[str, str]:

@@ -21,7 +21,7 @@ from statistics import median
 from types import MappingProxyType
 from typing import Any
 
-from hwprofiles import Interval
+from hwprofiles import Interval, check_shape
 
 TOLERANCE = 0.03
 """Difference of two ratios, as a fraction, below which one width is called as fast as another."""
@@ -41,6 +41,9 @@ _MOST_QUANTUM = 256
 
 _STEPS_SHOW = 128
 """Width up to which a step of a staircase is a measurable share of what the width costs."""
+
+
+_SHAPE: Mapping[str, Any] = {"kind": str, "size": int, "ratios": [[object]], "failed": [[object]]}
 
 
 def is_faster(ratio: Interval, other: Interval, tolerance: float = TOLERANCE) -> bool:
@@ -245,12 +248,11 @@ class Stairs:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: A width or an interval is not legal.
-            KeyError: A field is missing.
+            ValueError: A field is missing, or a width or an interval is not legal.
         """
-        return cls(
-            data["kind"],
-            data["size"],
-            {width: Interval.from_json(ratio) for width, ratio in data["ratios"]},
-            dict(data["failed"]),
-        )
+        check_shape(data, _SHAPE, "stairs")
+        ratios = {width: Interval.from_json(ratio) for width, ratio in data["ratios"]}
+        failed = dict(data["failed"])
+        check_shape([*ratios, *failed], [int], "widths of stairs")
+        check_shape(list(failed.values()), [str], "failures of stairs")
+        return cls(data["kind"], data["size"], ratios, failed)

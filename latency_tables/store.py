@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwprofiles import MOST_JOURNAL_BYTES, open_journal, read_whole
+from hwprofiles import MOST_JOURNAL_BYTES, open_journal, parse_json, read_whole
 
 from .errors import CorruptTableError, LockedTableError
 from .record import Header, Record, StairsRecord
@@ -165,7 +165,7 @@ def _parse(content: bytes, name: str) -> Contents:
         if not line.strip():
             continue
         try:
-            data = json.loads(line)
+            data = parse_json(line)
             if data["kind"] == "stairs":
                 stairs.append(StairsRecord.from_json(data))
             else:
@@ -183,7 +183,7 @@ def _split_tail(data: bytes) -> tuple[bytes, bytes]:
     """
     end = data.rfind(b"\n") + 1
     try:
-        is_whole = isinstance(json.loads(data[end:]), dict)
+        is_whole = isinstance(parse_json(data[end:]), dict)
     except ValueError:
         is_whole = False
     return (data, b"") if is_whole else (data[:end], data[end:])
@@ -191,7 +191,7 @@ def _split_tail(data: bytes) -> tuple[bytes, bytes]:
 
 def _header(line: bytes, name: str) -> Header:
     try:
-        return Header.from_json(json.loads(line))
+        return Header.from_json(parse_json(line))
     except CorruptTableError as error:
         raise CorruptTableError(f"{name}: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

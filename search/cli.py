@@ -28,10 +28,12 @@ from hwprofiles import (
     ShippedProfile,
     Target,
     available_targets,
+    check_shape,
     format_interval,
     format_percent,
     format_seconds,
     get_runtime,
+    parse_json,
     probe,
     read_whole,
     shipped_profiles,
@@ -379,10 +381,13 @@ def _read_report(path: Path | None) -> Mapping[str, Any] | None:
     if path is None:
         return None
     try:
-        found = json.loads(read_whole(path, MOST_JSON_BYTES))
+        found = parse_json(read_whole(path, MOST_JSON_BYTES))
+        check_shape(found, {"budget": {"value": float, "kind": str}}, "it")
         Quantity(found["budget"]["value"], found["budget"]["kind"])
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise BundleError(f"`--against` names a report.json with a budget, but reading {path} failed: {exc}") from exc
+    except (OSError, ValueError) as exc:
+        raise BundleError(
+            f"`--against` names a report.json with a budget, but reading {path} failed ({exc}): name another."
+        ) from exc
     return dict(found)
 
 

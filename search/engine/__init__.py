@@ -12,6 +12,7 @@ from .pruning import Pruned, PruneSettings, prune
 from .records import StudyResult, TrialRecord
 from .run import BUNDLE, Outcome, execute
 from .samplers import SAMPLERS, make_sampler
+from .stored import check_report
 from .study import run_study
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "StudyMismatchError",
     "StudyResult",
     "TrialRecord",
+    "check_report",
     "delivered",
     "execute",
     "least_latency",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from hwprofiles import Measurement, Quantity, Runtime, Target
 
 from ..config import RunConfig
 from ..deploy import BASELINE, SUBNET, Delivered, Verification, check_export, export, prove, require, verify
-from ..errors import TrainingError
+from ..errors import RunFolderError, TrainingError
 from ..finetune import FitResult, FitStep, evaluate, fit
 from ..graph import Blueprint, Candidate, Selection, full
 from ..importance import Scores, select
@@ -23,6 +24,7 @@ from .folder import RunFolder
 from .layout import FILES, STORED_FILES, delivered
 from .objective import Objective
 from .progress import Progress
+from .stored import PROOFS, SCORES, TIMED, TUNED
 
 LAST_GOOD = "last-good"
 """Folder beside a candidate's files for the network of the last good epoch, where its training had to stop."""
@@ -121,7 +123,7 @@ def _tune(
     place: str,
     progress: Progress,
 ) -> tuple[Subnet, list[dict[str, Any]]]:
-    stored = folder.read_json(f"{place}/finetune.json")
+    stored = folder.read_json(f"{place}/finetune.json", TUNED)
     if stored is not None:
         return load_subnet(folder.file(place)), stored["history"]
     progress.stage("finetune", "with the unpruned network as teacher")
@@ -180,7 +182,7 @@ def _prove(
     known: Mapping[str, Proof],
 ) -> dict[str, Any]:
     """Prove the cut that is delivered: the tuned network and its very file."""
-    stored: dict[str, Any] | None = folder.read_json(f"{place}/proofs.json")
+    stored: dict[str, Any] | None = folder.read_json(f"{place}/proofs.json", PROOFS)
     if stored is not None:
         return stored
     proofs = prove(
@@ -212,7 +214,7 @@ def _scores(
     place: str,
 ) -> tuple[dict[str, float], float]:
     """Return each network's metric on its runtime, and how far the farther of them is from torch."""
-    stored = folder.read_json(f"{place}/accuracy.json")
+    stored = folder.read_json(f"{place}/accuracy.json", SCORES)
     if stored is not None:
         return stored["accuracy"], stored["export_difference"]
     accuracy, difference = {}, 0.0
@@ -243,13 +245,30 @@ def _verify(
     progress: Progress,
 ) -> Verification:
     """Time the networks; a stored timing of the very same files is read instead."""
-    stored = folder.read_json(f"{place}/verify.json")
+    stored = folder.read_json(f"{place}/verify.json", TIMED)
     hashes = {name: file.digest(runtime.artefact_kind) for name, file in files.items()}
     if stored is not None and stored["hashes"] == hashes:
-        return Verification(budget, Measurement.from_json(stored["measurement"]), hashes)
+        return Verification(budget, _read_timing(stored["measurement"], folder.file(f"{place}/verify.json")), hashes)
     on_window: Callable[[int, int], None] = lambda done, least: progress.step(min(done, least), least)  # noqa: E731
     verification = verify(runtime, target, files, budget, rng=np.random.default_rng(seed), on_window=on_window)
     if not verification.reasons:
         stored = {"hashes": dict(verification.hashes), "measurement": verification.measurement.to_json()}
         folder.write_json(f"{place}/verify.json", stored)
     return verification
+
+
+def _read_timing(stored: Mapping[str, Any], path: Path) -> Measurement:
+    """Read the timing that a folder holds.
+
+    Raises:
+        RunFolderError: It is none of the two networks.
+    """
+    try:
+        found = Measurement.from_json(stored)
+        if set(found.names) != {BASELINE, SUBNET}:
+            raise ValueError(f"the networks are {', '.join(found.names)}")
+    except (ValueError, TypeError) as exc:
+        raise RunFolderError(
+            f"{path} must hold a timing of {BASELINE} and {SUBNET}, but reading it failed ({exc}): delete it to go on."
+        ) from exc
+    return found

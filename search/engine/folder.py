@@ -11,10 +11,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hwprofiles import MOST_JSON_BYTES, check_plain, clear_unfinished, open_journal, read_whole, write_whole
+from hwprofiles import (
+    MOST_JSON_BYTES,
+    Shape,
+    check_plain,
+    check_shape,
+    clear_unfinished,
+    open_journal,
+    parse_json,
+    read_whole,
+    write_whole,
+)
 
 from ..config import RunConfig, check_identity
 from ..errors import RunFolderError
+from . import stored
 
 IDENTITY_FILE = "run.json"
 LOCK_FILE = "run.lock"
@@ -48,8 +59,12 @@ class RunFolder:
         """Write a JSON file whole."""
         return self.write(name, json.dumps(value, indent=1, allow_nan=False).encode())
 
-    def read_json(self, name: str) -> Any:
+    def read_json(self, name: str, shape: Shape = object) -> Any:
         """Return what a JSON file holds, or None where there is none.
+
+        Args:
+            name: The file.
+            shape: What it must be like; see `hwprofiles.check_shape`.
 
         Raises:
             RunFolderError: It is damaged.
@@ -57,11 +72,15 @@ class RunFolder:
         """
         target = self.path / name
         try:
-            return json.loads(read_whole(target, MOST_JSON_BYTES))
+            found = parse_json(read_whole(target, MOST_JSON_BYTES))
+            check_shape(found, shape, "its content")
         except FileNotFoundError:
             return None
         except ValueError as exc:
-            raise RunFolderError(f"{target} must hold JSON, but reading failed ({exc}): delete it to go on.") from exc
+            raise RunFolderError(
+                f"{target} must hold JSON as a run writes it, but reading failed ({exc}): delete it to go on."
+            ) from exc
+        return found
 
 
 @contextmanager
@@ -76,10 +95,10 @@ def open_folder(config: RunConfig) -> Iterator[RunFolder]:
     folder = RunFolder(config.run.out)
     with translated(config.run.out), _locked(folder):
         _settle(folder)
-        stored = folder.read_json(IDENTITY_FILE)
-        if stored is not None and _holds_work(folder):
-            check_identity(stored, config)
-        elif stored != config.identity():
+        found = folder.read_json(IDENTITY_FILE, stored.IDENTITY)
+        if found is not None and _holds_work(folder):
+            check_identity(found, config)
+        elif found != config.identity():
             folder.write_json(IDENTITY_FILE, config.identity())
         yield folder
 
@@ -156,7 +175,7 @@ def _locked(folder: RunFolder) -> Iterator[None]:
 
 def stage_seconds(folder: RunFolder, seconds: Mapping[str, float] | None = None) -> dict[str, float]:
     """Return how long each finished stage took, after adding `seconds` to them."""
-    known: dict[str, float] = folder.read_json(STAGES_FILE) or {}
+    known: dict[str, float] = folder.read_json(STAGES_FILE, stored.SECONDS) or {}
     if seconds:
         for name, value in seconds.items():
             known[name] = known.get(name, 0.0) + value

@@ -64,7 +64,7 @@ def _repair(file: BinaryIO, path: Path) -> None:
 def _check_line(line: bytes, path: Path, number: int) -> None:
     try:
         entry = json.loads(line)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise CorruptStudyError(path, number, str(exc)) from exc
     if not isinstance(entry, dict) or "op_code" not in entry:
         raise CorruptStudyError(path, number, "it has no op_code")

@@ -18,6 +18,7 @@ import torch
 
 from hwprofiles import MOST_JOURNAL_BYTES, open_journal, read_whole, write_whole
 
+from ..errors import RunFolderError
 from ..graph import Blueprint, Candidate, full
 from ..importance import Scores, select
 from ..space import SearchSpace
@@ -74,8 +75,18 @@ def _read(memory: Path) -> dict[str, float]:
     if torn:
         # What a kill left of a line would spoil the next one.
         write_whole(memory, whole + newline)
-    rows = [json.loads(line) for line in whole.splitlines()]
-    return {row["candidate"]: row["objective"] for row in rows}
+    found = {}
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            # A divergence may be no number, and is then written as NaN; so a shape is not enough.
+            found[str(row["candidate"])] = float(row["objective"])
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as exc:
+            raise RunFolderError(
+                f"Each line of {memory} must hold a candidate and its objective, but line {number} does not "
+                f"({type(exc).__name__}): delete the file, and its candidates are scored again."
+            ) from exc
+    return found
 
 
 def sensitivities(

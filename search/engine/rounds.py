@@ -20,6 +20,7 @@ from .folder import RunFolder
 from .objective import Objective, magnitudes, sensitivities
 from .progress import Progress
 from .records import StudyResult, TrialRecord
+from .stored import STARTS
 from .study import run_study
 
 MOST_ROUNDS = 6
@@ -142,7 +143,7 @@ def aim(predictor: Predictor, budget_s: float) -> float:
 
 def _stored_starts(folder: RunFolder, name: str, solutions: Sequence[Solution]) -> list[Candidate]:
     """Return what the exact solver gave when this round began: stopped by its time limit it may give another answer."""
-    stored = folder.read_json(name)
+    stored = folder.read_json(name, STARTS)
     if stored is None:
         stored = [solution.candidate.to_json() for solution in solutions if solution.candidate is not None]
         folder.write_json(name, stored)

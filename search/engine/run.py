@@ -33,6 +33,7 @@ from .layout import FILES, REPORT_FILE, STORED_FILES, STRUCTURE_FILE
 from .objective import Objective
 from .progress import Progress, Silent
 from .rounds import Finalist, SearchSettings, aim, holds_up, rounds
+from .stored import REPORT
 
 TABLE_FILE = "table.jsonl"
 BUNDLE = "bundle"
@@ -69,7 +70,7 @@ def execute(config: RunConfig, *, progress: Progress | None = None, runtime: Run
     """
     progress = progress or Silent()
     with open_folder(config) as folder, translated(folder.path), flushed_denormals():
-        stored = folder.read_json(f"{BUNDLE}/{REPORT_FILE}")
+        stored = folder.read_json(f"{BUNDLE}/{REPORT_FILE}", REPORT)
         if stored is not None and stored["verdict"] != "unstable":
             progress.note(f"This run is complete; its bundle is in {folder.file(BUNDLE)}.")
             return Outcome(stored, folder.file(BUNDLE), fresh=False)

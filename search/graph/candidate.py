@@ -16,9 +16,19 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from hwprofiles import check_shape
+
 CANDIDATE_FORMAT = 1
 
 BlockChoice = Literal["keep", "remove"]
+
+
+_CANDIDATE: Mapping[str, Any] = {
+    "dims": {str: int},
+    "blocks": {str: str},
+    "layers": {str: str},
+    "resolution": (int, None),
+}
 
 
 def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -83,6 +93,7 @@ class Candidate:
             ValueError: The format is not one that this version reads, or a value is not legal.
         """
         _check_format(data, CANDIDATE_FORMAT, "candidate")
+        check_shape(data, _CANDIDATE, "a candidate")
         return cls(data["dims"], data["blocks"], data["layers"], data["resolution"])
 
     @property
@@ -146,7 +157,8 @@ class Selection:
 
 
 def _check_format(data: Mapping[str, Any], known: int, what: str) -> None:
-    if data.get("format") != known:
+    check_shape(data, {"format": int}, f"a {what}")
+    if data["format"] != known:
         raise ValueError(
             f"This version reads {what} format {known}, but the file holds format {data.get('format')!r}: "
             "read it with the version of lathe that wrote it."

@@ -44,7 +44,7 @@ def claim(path: Path, identity: Mapping[str, Any]) -> RunFolder:
     """
     make_folder(path)
     folder = RunFolder(path)
-    stored = folder.read_json(IDENTITY_FILE)
+    stored = folder.read_json(IDENTITY_FILE, {str: object})
     if stored is None:
         present = [name for name in (TABLE_FILE, PAGE_FILE, DATA_FILE) if folder.file(name).exists()]
         if present:

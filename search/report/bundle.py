@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,21 +18,20 @@ from hwprofiles import (
     Runtime,
     Target,
     get_runtime,
+    parse_json,
     read_whole,
     write_whole,
 )
 
 from ..config import RunConfig
 from ..deploy import Delivered, Verification, verify
-from ..engine import BUNDLE, FILES, REPORT_FILE, Outcome, Progress, delivered, execute, translated
+from ..engine import BUNDLE, FILES, REPORT_FILE, Outcome, Progress, check_report, delivered, execute, translated
 from ..errors import BundleError
 from .markdown import render_markdown
 from .page import render_page
 
 PAGES = {"report.html": render_page, "report.md": render_markdown}
 """File -> what writes it from the content of report.json."""
-
-_NEEDED = ("verdict", "target", "budget", "budget_s", "latency_s", "parameters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class Bundle:
         """
         folder = path if (path / REPORT_FILE).exists() else path / BUNDLE
         try:
-            report = json.loads(read_whole(folder / REPORT_FILE, MOST_JSON_BYTES))
+            report = parse_json(read_whole(folder / REPORT_FILE, MOST_JSON_BYTES))
             if not isinstance(report, dict) or report.get("format") != 1:
                 raise BundleError(f"This version reads report format 1, but {folder / REPORT_FILE} is of another.")
         except OSError as exc:
@@ -75,13 +73,10 @@ class Bundle:
                 f"A bundle of `lathe prune` was cut and proven but never timed, so {folder} has no answer to report or "
                 "verify: `lathe run` makes a bundle that has."
             )
-        missing = [key for key in _NEEDED if key not in report]
-        if missing:
-            raise BundleError(
-                f"{folder / REPORT_FILE} must hold a report as a run writes it, but it lacks {', '.join(missing)}: "
-                "restore it, or run the config again."
-            )
-        return cls(folder, report)
+        found = cls(folder, report)
+        with found._reading():
+            check_report(report)
+        return found
 
     def networks(self, kind: ArtefactKind) -> dict[str, Delivered]:
         """Return both networks, after checking that the files for a kind of runtime are those that the report names.
@@ -133,10 +128,12 @@ class Bundle:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except (KeyError, TypeError, ValueError) as exc:
+        # Drawing what is no report may fail in any way.
+        except Exception as exc:
+            told = str(exc) if type(exc) is ValueError else f"{type(exc).__name__}: {exc}"
             raise BundleError(
-                f"{self.path / REPORT_FILE} must hold a report as a run writes it, but reading it raised "
-                f"{type(exc).__name__}: {exc}: restore it, or run the config again."
+                f"{self.path / REPORT_FILE} must hold a report as a run writes it, but reading it failed ({told}): "
+                "restore it, or run the config again."
             ) from exc
 
     def write_pages(self) -> list[Path]:

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import fx, nn
 from torch.fx.graph import _PyTreeCodeGen, _PyTreeInfo
 from torch.utils import _pytree as pytree
+
+from hwprofiles import MOST_JSON_BYTES, check_shape, parse_json, read_whole
 
 from ..errors import BundleError
 from ..graph.module import held, place
@@ -59,6 +60,24 @@ REFUSED = frozenset({"from_file", "save", "_print"})
 
 CONTAINERS = frozenset({"builtins.dict", "builtins.list", "builtins.tuple", "collections.OrderedDict"})
 """Structures that inputs and outputs may have."""
+
+_SHAPE: Mapping[str, Any] = {
+    "inputs": ({"names": [str], "spec": str}, None),
+    "outputs": (str, None),
+    "buffers": [str],
+    "ties": {str: str},
+    "nodes": [
+        {
+            "name": str,
+            "op": frozenset({"placeholder", "get_attr", "call_function", "output"}),
+            "target": str,
+            "args": [object],
+            "kwargs": {str: object},
+            "path": (str, None),
+            "input": ([object], None),
+        }
+    ],
+}
 
 _PATH = re.compile(r'[^"\\\x00-\x1f\x7f]+')
 """Names of tensors: what can stand between quotes in Python source."""
@@ -109,20 +128,26 @@ def from_bytes(graph: bytes, model: bytes) -> Subnet:
         BundleError: A file is damaged, of another format, or names an operator that is not on the list.
     """
     try:
-        document = json.loads(graph)
+        document = parse_json(graph)
+        check_shape(document, {"format": int}, "a graph")
         tensors = load(model)
-    except (ValueError, SafetensorError) as exc:
+    # A library may refuse what a damaged file says in any way.
+    except Exception as exc:
         raise BundleError(
             f"A bundle's graph is JSON and its weights are safetensors, but reading failed ({exc}): restore the file, "
             "or run the config again."
         ) from exc
-    found = document.get("format") if isinstance(document, dict) else None
+    found = document["format"]
     if found != GRAPH_FORMAT:
         raise BundleError(f"This version reads graph format {GRAPH_FORMAT}, but got {found!r}: use the one it is of.")
     try:
+        check_shape(document, _SHAPE, "a graph")
         _check_names(document, tensors)
         return _subnet(document, tensors)
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, SyntaxError) as exc:
+    except BundleError:
+        raise
+    # It becomes Python source and tensors, which may fail in any way.
+    except Exception as exc:
         raise BundleError(
             f"A bundle's graph is made of known nodes whose tensors are stored beside it, but reading it raised "
             f"{type(exc).__name__}: {exc}: restore both files, or run the config again."
@@ -147,7 +172,8 @@ def load_subnet(folder: Path) -> Subnet:
         BundleError: A file is missing, damaged, of another format, or names an operator that is not on the list.
     """
     try:
-        return from_bytes((folder / GRAPH_FILE).read_bytes(), (folder / MODEL_FILE).read_bytes())
+        graph = read_whole(folder / GRAPH_FILE, MOST_JSON_BYTES)
+        return from_bytes(graph, (folder / MODEL_FILE).read_bytes())
     except OSError as exc:
         raise BundleError(
             f"A bundle holds {GRAPH_FILE} and {MODEL_FILE}, but reading {exc.filename} failed: {exc.strerror}."

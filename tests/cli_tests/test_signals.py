@@ -40,7 +40,13 @@ def started(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", MARK: mark}
     command = [sys.executable, "-m", "search", *map(str, arguments)]
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=_as_in_the_foreground,
     ) as child:
         try:
             end = time.monotonic() + READY_S
@@ -52,6 +58,11 @@ def started(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
         finally:
             for number in marked(mark):
                 os.kill(number, signal.SIGKILL)
+
+
+def _as_in_the_foreground() -> None:
+    # A shell lets its jobs in the background ignore Ctrl-C, and these tests may be such a job.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def answers(process: int) -> bool:

@@ -16,6 +16,8 @@ from latency_tables import (
     Header,
     LatencyTable,
     Record,
+    Stairs,
+    StairsRecord,
     Store,
     TableError,
     UnitKey,
@@ -116,11 +118,16 @@ def test_damaged_lines_stay_behind_and_are_named_and_stale_ones_go_along(tmp_pat
     assert ratios(tmp_path / "c") == {"z": 0.7}
 
 
-def test_lines_of_other_kinds_travel_as_they_are(tmp_path: Path) -> None:
+def test_stairs_travel_and_lines_that_no_reader_knows_are_left_and_told(tmp_path: Path) -> None:
+    seen = StairsRecord(Stairs("conv2d", 8, {8: Interval(1.0, 1.0, 1.0)}), "m", {"null": "1"}, "2026-11-02")
     a, b = journal(tmp_path / "a", base()), journal(tmp_path / "b", base())
-    b.write_bytes(b.read_bytes() + b'{"kind":"stairs","fingerprint":"m","widths":[1,2]}\n')
-    merge(a, b, tmp_path / "c")
-    assert b'{"kind":"stairs","fingerprint":"m","widths":[1,2]}' in (tmp_path / "c").read_bytes().splitlines()
+    with Store(b).writing() as writer:
+        writer.append(seen)
+    b.write_bytes(b.read_bytes() + b'{"kind":"stairs","fingerprint":"m","widths":[1,2]}\n{"kind":"other"}\n')
+    merged = merge(a, b, tmp_path / "c")
+    found = Store(tmp_path / "c").read()
+    assert (found.stairs, found.notes) == ((seen,), ())
+    assert [note.split(" of ")[0] for note in merged.notes] == ["Line 4", "Line 5"]
 
 
 def test_a_failure_leaves_nothing_and_no_file_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
