@@ -1,6 +1,6 @@
 """The config of a run, and the network that it names."""
 
-from .identity import check_identity, differences
+from .identity import check_identity, differences, listed
 from .inputs import Inputs, inputs_of, parse_inputs
 from .load import load_config
 from .model import build_model, load_model, tell_nobody
@@ -46,6 +46,7 @@ __all__ = [
     "differences",
     "inputs_of",
     "is_source",
+    "listed",
     "load_config",
     "load_function",
     "load_model",

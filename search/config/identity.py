@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from hwprofiles import shown
 
 from ..errors import RunFolderError
 from .run import RunConfig
+
+_SHOWN = 10
+"""Differences that a message lists; the rest are counted."""
 
 _ABSENT = object()
 
@@ -16,7 +21,8 @@ def differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[
     before, now = dict(_flat(stored)), dict(_flat(current))
     keys = [*before, *(key for key in now if key not in before)]
     return tuple(
-        f"{key}: {before.get(key, 'absent')!r}, now {now.get(key, 'absent')!r}"
+        f"{key if key.isprintable() else shown(key)}: {shown(before.get(key, 'absent'))}, now "
+        f"{shown(now.get(key, 'absent'))}"
         for key in keys
         if before.get(key, _ABSENT) != now.get(key, _ABSENT)
     )
@@ -31,9 +37,15 @@ def check_identity(stored: Mapping[str, Any], config: RunConfig) -> None:
     found = differences(stored, config.identity())
     if found:
         raise RunFolderError(
-            f"A run folder holds one run, but {config.run.out} was filled by another config ({'; '.join(found)}): "
+            f"A run folder holds one run, but {config.run.out} was filled by another config ({listed(found)}): "
             "name another folder in [run] out, put the config back, or delete the folder."
         )
+
+
+def listed(found: Sequence[str]) -> str:
+    """Write differences into a message: the first ones, and how many there are more."""
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return "; ".join(found[:_SHOWN]) + more
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,13 +6,14 @@ is done: also the files that the config names are looked for here.
 
 from __future__ import annotations
 
+import os
 import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hwprofiles import Target, shown
+from hwprofiles import Target, UnfitFileError, read_whole, shown
 
 from ..errors import ConfigError
 from . import values
@@ -30,6 +31,9 @@ from .sections import (
     TaskConfig,
     is_source,
 )
+
+MOST_BYTES = 2**20
+"""Size of the largest config file; what a person writes has some kilobytes."""
 
 Readers = Mapping[str, Callable[[object], Any]]
 
@@ -115,11 +119,13 @@ def load_config(path: Path | str) -> RunConfig:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # A config may be a link: it is the user who names it.
+        return tomllib.loads(read_whole(os.path.realpath(path), MOST_BYTES).decode())
     except FileNotFoundError as exc:
         raise ConfigError(f"There is no config file {path}: `lathe init` writes an example.") from exc
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"The config file {path} cannot be read: {exc}.") from exc
+    except (OSError, UnicodeDecodeError, UnfitFileError) as exc:
+        told = f"it is no UTF-8 text: {exc}" if isinstance(exc, UnicodeDecodeError) else str(exc)
+        raise ConfigError(f"The config file {path} cannot be read ({told}): `lathe init` writes one.") from exc
     except RecursionError as exc:
         raise ConfigError(
             f"{path}: a config is a table of sections, each a table of keys, but this file is nested so deep that it "

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hwprofiles import LatheError
+from hwprofiles import LatheError, shown
 
 
 class StudyError(LatheError):
@@ -58,13 +58,14 @@ class CorruptStudyError(StudyError):
 
     Attributes:
         path: The journal.
-        line: Number of the line, from 1.
+        line: Number of the line, from 1; None where it is not known.
     """
 
-    def __init__(self, path: Path, line: int, reason: str) -> None:
+    def __init__(self, path: Path, line: int | None, reason: str) -> None:
+        which = "a line" if line is None else f"line {line}"
         super().__init__(
-            f"Each line of a study journal is one JSON object of the storage, but line {line} of {path.name} is not "
-            f"({reason}): restore the file from a copy, or move it away to start the study again."
+            f"Each line of a study journal is one JSON object of the storage, but {which} of {path.name} is not "
+            f"({shown(reason)}): restore the file from a copy, or move it away to start the study again."
         )
         self.path = path
         self.line = line

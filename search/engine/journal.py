@@ -18,7 +18,7 @@ from typing import BinaryIO
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from hwprofiles import MOST_JOURNAL_BYTES, read_rest
+from hwprofiles import MOST_JOURNAL_BYTES, LatheError, read_rest
 from hwprofiles import open_journal as open_file
 
 from .errors import CorruptStudyError, StudyBusyError
@@ -44,7 +44,25 @@ def open_journal(path: Path) -> Iterator[JournalStorage]:
             raise StudyBusyError(path) from exc
         _repair(file, path)
         _clear_locks(path)
-        yield JournalStorage(JournalFileBackend(str(path)))
+        with reading(path):
+            storage = JournalStorage(JournalFileBackend(str(path)))
+        yield storage
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Say that a journal is damaged where what its lines hold cannot be used.
+
+    Raises:
+        CorruptStudyError: So it is.
+    """
+    try:
+        yield
+    except LatheError:
+        raise
+    # Each line is JSON, but the storage looks at nothing else before it uses it, and may fail in any way.
+    except Exception as exc:
+        raise CorruptStudyError(path, None, f"{type(exc).__name__}: {exc}") from exc
 
 
 def _repair(file: BinaryIO, path: Path) -> None:

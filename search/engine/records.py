@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from hwprofiles import check_shape
 
 from ..graph.candidate import Candidate
 from .front import pareto_front
 
 Origin = Literal["exact", "uniform", "sampler"]
+
+
+_ATTRS: Mapping[str, Any] = {
+    "candidate": object,
+    "latency_s": float,
+    "objective?": (float, None),
+    "origin": frozenset(get_args(Origin)),
+    "repaired": [str],
+    "failure?": str,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +59,12 @@ class TrialRecord:
 
     @classmethod
     def from_attrs(cls, number: int, attrs: Mapping[str, Any]) -> TrialRecord:
-        """Read a stored trial."""
+        """Read a stored trial.
+
+        Raises:
+            ValueError: It is none.
+        """
+        check_shape(dict(attrs), _ATTRS, "a trial")
         return cls(
             number,
             Candidate.from_json(attrs["candidate"]),

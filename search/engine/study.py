@@ -27,7 +27,7 @@ from optuna.trial import Trial, TrialState
 from ..graph.candidate import Candidate
 from ..space import SearchSpace
 from .errors import StudyMismatchError
-from .journal import open_journal
+from .journal import open_journal, reading
 from .proposal import Proposal, propose
 from .records import Origin, StudyResult, TrialRecord, summarise
 from .samplers import make_sampler
@@ -99,10 +99,12 @@ def run_study(
         "starts": [start.digest for start, origin, _ in queue if origin == "exact"],
     }
     with _quiet(), open_journal(path) as storage:
-        study = _open_study(storage)
-        _check_identity(study, marks, path)
-        _drop_unfinished(study)
-        run = _Run(study, space, budget_s, evaluate, queue, _known_outcomes(study))
+        with reading(path):
+            study = _open_study(storage)
+            _check_identity(study, marks, path)
+            _drop_unfinished(study)
+            run = _Run(study, space, budget_s, evaluate, queue, _known_outcomes(study))
+            _records(study)
         for number in range(len(_told(study)), trials):
             if number and stop is not None and stop():
                 break
@@ -110,7 +112,7 @@ def run_study(
             record = run.step(number)
             if progress is not None:
                 progress(record)
-        return summarise([TrialRecord.from_attrs(n, t.user_attrs) for n, t in enumerate(_told(study))])
+        return summarise(_records(study))
 
 
 def _check_arguments(space: SearchSpace, budget_s: float, trials: int, seed: int, starts: Sequence[Candidate]) -> None:
@@ -247,6 +249,10 @@ def _mixed(seed: int, number: int) -> int:
 
 def _told(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(deepcopy=False, states=TOLD)
+
+
+def _records(study: optuna.Study) -> list[TrialRecord]:
+    return [TrialRecord.from_attrs(number, trial.user_attrs) for number, trial in enumerate(_told(study))]
 
 
 def _known_outcomes(study: optuna.Study) -> dict[Candidate, Outcome]:

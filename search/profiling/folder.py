@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..config import differences
+from ..config import differences, listed
 from ..deploy import structure_digest
 from ..engine import RunFolder, make_folder
 from ..engine.folder import IDENTITY_FILE
@@ -56,6 +56,6 @@ def claim(path: Path, identity: Mapping[str, Any]) -> RunFolder:
     elif found := differences(stored, identity):
         raise RunFolderError(
             f"A folder holds the profile of one network on one target, but {path} was filled by another "
-            f"({'; '.join(found)}): name another with `--out`, or delete the folder."
+            f"({listed(found)}): name another with `--out`, or delete the folder."
         )
     return folder
