@@ -133,7 +133,9 @@ def format_bytes(count: int) -> str:
     power = min(max(count.bit_length() - 1, 0) // 10, len(_BINARY) - 1)
     # Whole numbers are divided, since one of any size may come and a float holds no more than 1e308.
     whole, rest = divmod(count, 1 << 10 * power)
-    return f"{whole + rest / (1 << 10 * power):.3g} {_BINARY[power]}" if whole < 1024 else f"over 1024 {_BINARY[-1]}"
+    if whole >= 1024:
+        return f"over 1024 {_BINARY[-1]}"
+    return f"{whole if whole >= 100 else format(whole + rest / (1 << 10 * power), '.3g')} {_BINARY[power]}"
 
 
 def _unit_of(seconds: float, digits: int) -> str:

@@ -5,7 +5,6 @@ Exit status: 0 yes or done, 1 the answer is no, 2 wrong use, 3 failed or too uns
 
 from __future__ import annotations
 
-import errno
 import json
 import traceback
 from collections.abc import Callable, Mapping
@@ -44,7 +43,7 @@ from .config import config_template, load_config
 from .deploy import SENTENCES, SUBNET, Verification
 from .doctor import doctor
 from .engine import Outcome, Plan, plan
-from .errors import BundleError, ConfigError
+from .errors import BundleError, ConfigError, is_disk_full
 from .profiling import profile
 from .prune import prune
 from .report import Bundle, run
@@ -63,6 +62,11 @@ INTERRUPTED = 130
 _UNFORESEEN = (
     "error: this failure was not foreseen. The last lines above say where it came up: in a file of yours, mend it "
     "there; in one of Lathe's, please report it with the text above. The same command goes on from here."
+)
+
+_FULL = (
+    "There must be room to write, but the disk is full, perhaps the one of the temporary files: make some, or set "
+    "TMPDIR to a folder that has it, then run the same command again."
 )
 
 P = ParamSpec("P")
@@ -105,33 +109,19 @@ def _ending(command: Callable[P, int]) -> Callable[P, None]:
             status = INTERRUPTED
         except LatheError as exc:
             _errors().print(f"error: {exc}", style="red", highlight=False, markup=False, soft_wrap=True)
-            status = int(getattr(exc, "exit_code", FAILED))
-        except OSError as exc:
-            if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
-                _tell_unforeseen()
-            else:
-                _errors().print(f"error: {_full(exc)}", style="red", highlight=False, markup=False, soft_wrap=True)
-            status = FAILED
+            # The same file would do, once there is room: no wrong use.
+            status = FAILED if is_disk_full(exc) else int(getattr(exc, "exit_code", FAILED))
         # Python would end with 1, which here means that the answer is no.
-        except Exception:
-            _tell_unforeseen()
+        except Exception as exc:
+            if is_disk_full(exc):
+                _errors().print(f"error: {_FULL}", style="red", highlight=False, markup=False, soft_wrap=True)
+            else:
+                _errors().print(traceback.format_exc(), highlight=False, markup=False, soft_wrap=True)
+                _errors().print(_UNFORESEEN, style="red", highlight=False, markup=False, soft_wrap=True)
             status = FAILED
         raise typer.Exit(status)
 
     return ended
-
-
-def _tell_unforeseen() -> None:
-    _errors().print(traceback.format_exc(), highlight=False, markup=False, soft_wrap=True)
-    _errors().print(_UNFORESEEN, style="red", highlight=False, markup=False, soft_wrap=True)
-
-
-def _full(exc: OSError) -> str:
-    where = f" that holds {exc.filename}" if isinstance(exc.filename, str) else ""
-    return (
-        f"There must be room to write, but the disk{where} is full ({exc.strerror}): make some, or set TMPDIR to a "
-        "folder that has it, then run the same command again."
-    )
 
 
 def _answer(outcome: Outcome, as_json: bool) -> int:

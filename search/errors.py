@@ -18,6 +18,8 @@ LatheError                     (hwprofiles) anything that is not a slip in the c
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -93,3 +95,18 @@ class TrainingError(LatheError):
         super().__init__(message)
         self.state = state
         self.result = result
+
+
+def is_disk_full(exc: BaseException) -> bool:
+    """Tell whether an exception, or what it came from, is a disk without room.
+
+    Libraries in other languages say so in words only.
+    """
+    seen: BaseException | None = exc
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if not isinstance(seen, LatheError) and os.strerror(errno.ENOSPC) in str(seen):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
