@@ -3,6 +3,7 @@
 from .conditions import Counters, conditions_between, read_counters
 from .errors import ArtefactError, LatheError, RuntimeUnavailableError, UnstableError
 from .isolation import IsolatedProfiler
+from .load import LoadMeter
 from .measurement import Difference, Measurement
 from .pinning import pinned
 from .probe import probe
@@ -60,6 +61,7 @@ __all__ = [
     "Interval",
     "IsolatedProfiler",
     "LatheError",
+    "LoadMeter",
     "MIN_SAMPLES",
     "Measurement",
     "NodeTime",

@@ -10,7 +10,7 @@ from .progress import Progress, Silent
 from .proposal import Proposal, propose
 from .pruning import Pruned, PruneSettings, prune
 from .records import StudyResult, TrialRecord
-from .run import BUNDLE, Outcome, execute
+from .run import BUNDLE, Outcome, Prepare, execute
 from .samplers import SAMPLERS, make_sampler
 from .study import run_study
 
@@ -24,6 +24,7 @@ __all__ = [
     "Plan",
     "Progress",
     "Proposal",
+    "Prepare",
     "PruneSettings",
     "Pruned",
     "RunFolder",

@@ -14,7 +14,7 @@ from hwprofiles import Measurement, Quantity, Runtime, Target
 from ..config import RunConfig
 from ..deploy import BASELINE, SUBNET, Delivered, Verification, check_export, export, prove, require, verify
 from ..errors import TrainingError
-from ..finetune import FitResult, FitStep, evaluate, fit
+from ..finetune import FitResult, evaluate, fit
 from ..graph import Blueprint, Candidate, Selection, full
 from ..importance import Scores, select
 from ..surgery import Proof, Subnet, cut, load_subnet, to_bytes
@@ -138,7 +138,7 @@ def _tune(
             settings=settings.settings,
             checkpoint=folder.file(f"{place}/finetune.ckpt"),
             seed=config.run.seed,
-            progress=lambda step: progress.step(*_told(step)),
+            progress=lambda step: progress.step(*step.told()),
         )
     except TrainingError as exc:
         kept = f"{place}/{LAST_GOOD}"
@@ -154,10 +154,6 @@ def _tune(
 def _store(folder: RunFolder, place: str, contestant: str, network: Subnet) -> None:
     for name, data in zip(STORED_FILES[contestant], to_bytes(network).values(), strict=True):
         folder.write(f"{place}/{name}", data)
-
-
-def _told(step: FitStep) -> tuple[int, int, str]:
-    return round(1000 * step.fraction), 1000, f"epoch {step.epoch + 1}, loss {step.loss:.4g}"
 
 
 def _export(config: RunConfig, networks: dict[str, Subnet], files: dict[str, Delivered]) -> None:

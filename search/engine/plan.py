@@ -11,11 +11,11 @@ from typing import Any
 from hwprofiles import PROTOCOLS, Interval, Runtime, verify_protocol
 from latency_tables import Store
 
-from ..config import RunConfig, load_model
+from ..config import RunConfig
 from ..space import WidthKnob
-from ..tasks import load_task
 from .bench import Bench, in_seconds, is_unneeded, reference_of
-from .run import check_task, combed, example_of
+from .progress import Progress, Silent
+from .run import analysed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +80,18 @@ class Plan:
         }
 
 
-def plan(config: RunConfig, runtime: Runtime | None = None) -> Plan:
+def plan(config: RunConfig, runtime: Runtime | None = None, progress: Progress | None = None) -> Plan:
     """Load everything, time the unpruned and the smallest network, and write nothing.
+
+    Args:
+        config: What the run would be told.
+        runtime: Times files; by default the one that the target names.
+        progress: Told what is found out.
 
     Raises:
         LatheError: What the run itself would raise before its table; see `search.errors`.
     """
-    model, task = load_model(config, config.run.seed), load_task(config)
-    blueprint = combed(config, model, example_of(config))
-    check_task(model, task, example_of(config))
+    blueprint, _ = analysed(config, progress or Silent())
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench.open(blueprint, config.target, Store(Path(folder) / "table.jsonl"), config.run.seed, runtime)
         began = bench.runtime.clock()

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from hwprofiles import LatheError, Runtime, format_percent, format_seconds
+from hwprofiles import Runtime, format_percent, format_seconds
 from latency_tables import LatencyTable, Predictor, Store
 
 from ..config import RunConfig, load_model
 from ..deploy import BASELINE, SUBNET, structure_digest
-from ..errors import DataError
+from ..finetune import free_thread_count
 from ..graph import Blueprint, Candidate, comb
-from ..graph.tracing import user_line
 from ..importance import score
 from ..tasks import Task, load_task
 from . import summary
@@ -31,7 +30,8 @@ from .finish import Finished, finish
 from .folder import RunFolder, open_folder, stage_seconds, translated
 from .layout import FILES, REPORT_FILE, STORED_FILES, STRUCTURE_FILE
 from .objective import Objective
-from .progress import Progress, Silent
+from .progress import Progress, Sharing, Silent
+from .rehearsal import check_inputs, rehearse
 from .rounds import Finalist, SearchSettings, aim, holds_up, rounds
 
 TABLE_FILE = "table.jsonl"
@@ -39,6 +39,10 @@ BUNDLE = "bundle"
 
 REFINING = 3
 """One network of so many in a table is drawn just inside the budget; the others cover all cells."""
+
+
+Prepare = Callable[[Progress, RunFolder], None]
+"""Makes files that a config names, in the run's own folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +60,33 @@ class Outcome:
     fresh: bool
 
 
-def execute(config: RunConfig, *, progress: Progress | None = None, runtime: Runtime | None = None) -> Outcome:
+def execute(
+    config: RunConfig,
+    *,
+    progress: Progress | None = None,
+    runtime: Runtime | None = None,
+    prepare: Prepare | None = None,
+) -> Outcome:
     """Run a config to its end, or go on where it was stopped.
 
     Args:
         config: What to do.
         progress: Told how far it is.
         runtime: Times files; by default the one that the target names.
+        prepare: Makes what the config names, such as weights, once no other process can be at work in the folder.
 
     Raises:
         LatheError: What the user can act on; see `search.errors`.
     """
-    progress = progress or Silent()
-    with open_folder(config) as folder, translated(folder.path), flushed_denormals():
+    told = progress or Silent()
+    with free_thread_count(told.note) as threads, flushed_denormals():
+        progress = Sharing(told, threads)
+        with open_folder(config, None if prepare is None else partial(prepare, progress)) as folder:
+            return _executed(config, folder, progress, runtime)
+
+
+def _executed(config: RunConfig, folder: RunFolder, progress: Progress, runtime: Runtime | None) -> Outcome:
+    with translated(folder.path):
         stored = folder.read_json(f"{BUNDLE}/{REPORT_FILE}")
         if stored is not None and stored["verdict"] != "unstable":
             progress.note(f"This run is complete; its bundle is in {folder.file(BUNDLE)}.")
@@ -103,10 +121,7 @@ class _Run:
     def report(self) -> dict[str, Any]:
         with self._timed("analyse"):
             self._progress.stage("analyse", "the network's structure")
-            model, task = load_model(self._config, self._config.run.seed), load_task(self._config)
-            example = example_of(self._config)
-            blueprint = combed(self._config, model, example)
-            check_task(model, task, example)
+            blueprint, task = analysed(self._config, self._progress)
             store = Store(self._folder.file(TABLE_FILE))
             seed, runtime = self._config.run.seed, self._given_runtime
             bench = Bench.open(blueprint, self._config.target, store, seed, runtime, self._progress)
@@ -256,6 +271,18 @@ class _Run:
             yield finalist
 
 
+def analysed(config: RunConfig, progress: Progress) -> tuple[Blueprint, Task]:
+    """Load the network and its task, see that they fit, and comb the network; nothing is timed.
+
+    Raises:
+        LatheError: What the user can act on; see `search.errors`.
+    """
+    check_inputs(config)
+    model, task = load_model(config, config.run.seed), load_task(config, progress.note)
+    rehearse(config, model, task)
+    return combed(config, model, example_of(config)), task
+
+
 def example_of(config: RunConfig) -> tuple[torch.Tensor, ...]:
     """Return example inputs of the shapes that a config names, a batch of two."""
     return tuple(torch.zeros(2, *shape) for _, shape in config.model.inputs)
@@ -271,41 +298,6 @@ def _alarm(limit_s: float | None) -> Callable[[], bool]:
     """Return what tells whether a time limit, counted from now, is over."""
     began = time.monotonic()
     return lambda: limit_s is not None and time.monotonic() - began > limit_s
-
-
-def check_task(model: nn.Module, task: Task, example: tuple[torch.Tensor, ...]) -> None:
-    """Check that network and task fit, before anything that takes long.
-
-    Raises:
-        DataError: There is no held-out batch, the task does not take the network's outputs, or the unpruned network's
-            loss is not a number.
-    """
-    batch = next(iter(task.val_batches()), None)
-    if batch is None:
-        raise DataError("A task needs at least one held-out batch, but there was none.")
-    inputs, targets = batch
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            outputs = model(inputs)
-            task.metric(outputs, targets)
-            loss = float(task.loss(outputs, targets))
-    except LatheError:
-        raise
-    except Exception as exc:
-        raise DataError(
-            f"The task must take the network's outputs, but on the first held-out batch (inputs of shape "
-            f"{list(inputs.shape[1:])}, network made for {[list(x.shape[1:]) for x in example]}) it raised "
-            f"{type(exc).__name__}: {exc}{user_line(exc)}. Correct `input` in [model], the network or the task."
-        ) from exc
-    finally:
-        model.train(was_training)
-    if not math.isfinite(loss):
-        raise DataError(
-            f"The unpruned network's loss must be a number, but on the first held-out batch it is {loss:g}: look for "
-            "values that are not numbers in the weights, the data or the task's loss."
-        )
 
 
 def _digest(blueprint: Blueprint) -> str:
