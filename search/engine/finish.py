@@ -83,6 +83,7 @@ def finish(
     networks, target = {BASELINE: teacher, SUBNET: subnet}, config.target
     _store(folder, ".", BASELINE, teacher)
     files = {BASELINE: delivered(folder.path, BASELINE), SUBNET: delivered(folder.file(place), SUBNET)}
+    progress.stage("export", "both networks")
     _export(config, networks, files)
     proofs = {}
     if config.run.proofs:

@@ -91,29 +91,33 @@ def plan(config: RunConfig, runtime: Runtime | None = None, progress: Progress |
     Raises:
         LatheError: What the run itself would raise before its table; see `search.errors`.
     """
-    blueprint, _ = analysed(config, progress or Silent())
+    progress = progress or Silent()
+    blueprint, _ = analysed(config, progress)
+    budget, search = config.budget.latency, config.search
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench.open(blueprint, config.target, Store(Path(folder) / "table.jsonl"), config.run.seed, runtime)
-        began = bench.runtime.clock()
-        table = bench.fill([bench.smallest()])
-        each_s = (bench.runtime.clock() - began) / 2
-        row = bench.row(table, bench.smallest())
-    reference = reference_of(table)
-    budget = config.budget.latency
-    networks = len(bench.design(bench.affordable(config.search.table_networks)))
-    timing = networks * each_s
-    timing += PROTOCOLS["finalist"].time_limit_s + verify_protocol(budget.kind == "time").time_limit_s
+        store = Store(Path(folder) / "table.jsonl")
+        bench = Bench.unswept(blueprint, config.target, store, config.run.seed, runtime)
+        reference = reference_of(bench.fill([]))
+        unneeded, least, networks, timing = is_unneeded(budget, reference), None, 0, 0.0
+        if not unneeded:
+            bench = bench.swept(progress)
+            began = bench.runtime.clock()
+            row = bench.row(bench.fill([bench.smallest()]), bench.smallest())
+            least = None if row is None else row.seconds
+            networks = len(bench.design(bench.affordable(search.table_networks)))
+            timing = networks * (bench.runtime.clock() - began)
+            timing += PROTOCOLS["finalist"].time_limit_s + verify_protocol(budget.kind == "time").time_limit_s
     return Plan(
         config.target.slug,
         in_seconds(budget, reference),
         reference,
-        None if row is None else row.seconds,
+        least,
         bench.widths,
         tuple(block.block for block in bench.blocks),
         tuple((item.dim, item.reason) for item in blueprint.frozen),
         tuple(blueprint.unknown),
         networks,
-        config.search.trials,
+        0 if unneeded else search.trials,
         timing,
-        is_unneeded(budget, reference),
+        unneeded,
     )

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from hwprofiles import LatheError
 
 from ..config import RunConfig
-from ..errors import ConfigError, DataError, ModelError
+from ..errors import ConfigError, DataError, ModelError, UserExitError
 from ..graph.tracing import user_line
 from ..tasks import Batch, Task, seeded, total
 
@@ -84,8 +84,12 @@ def _judged(config: RunConfig, inputs: Tensor, where: str) -> Iterator[None]:
         yield
     except LatheError:
         raise
-    # A user's sys.exit() must not end the run without a word.
-    except (Exception, SystemExit) as exc:
+    except SystemExit as exc:
+        raise UserExitError(
+            f"The network or the task ended the program (SystemExit: {exc}) on {where}{user_line(exc)}: raise an "
+            "error, or return."
+        ) from exc
+    except Exception as exc:
         raise DataError(
             f"The task must take the network's outputs, but on {where} (inputs of shape {list(inputs.shape[1:])}, "
             f"network made for {list(config.model.shape)}) it raised {type(exc).__name__}: {exc}{user_line(exc)}. "

@@ -3,6 +3,7 @@
 from .distil import training_loss
 from .evaluate import evaluate, evaluate_module
 from .result import EpochRecord, FitResult, FitStep
+from .schedule import Length
 from .threads import FreeThreads, free_thread_count
 from .train import fit
 
@@ -11,6 +12,7 @@ __all__ = [
     "FitResult",
     "FitStep",
     "FreeThreads",
+    "Length",
     "evaluate",
     "evaluate_module",
     "fit",

@@ -23,7 +23,7 @@ from torch import fx, nn
 from torch.export import Dim, ExportedProgram, export
 from torch.utils import _pytree as pytree
 
-from ...errors import ModelError
+from ...errors import ModelError, UserExitError
 from ..module import copy_graph
 from .calls import operator_name
 from .canonical import canonicalise
@@ -187,6 +187,8 @@ def _run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             twin(*args, **kwargs)
+    except SystemExit as exc:
+        raise _ended(exc) from exc
     except Exception as exc:
         leaves = pytree.tree_leaves((args, kwargs))
         shapes = [list(x.shape[1:]) if isinstance(x, torch.Tensor) else type(x).__name__ for x in leaves]
@@ -194,6 +196,12 @@ def _run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
             f"The model must run on its example input, but with inputs of shape {shapes} (without the batch) it raised "
             f"{type(exc).__name__}: {first_line(exc)}{user_line(exc)}. Check `input` in [model], or `--input`."
         ) from exc
+
+
+def _ended(exc: SystemExit) -> UserExitError:
+    return UserExitError(
+        f"The model's `forward` ended the program (SystemExit: {exc}){user_line(exc)}: raise an error, or return."
+    )
 
 
 def exported(
@@ -213,6 +221,8 @@ def exported(
     try:
         with _quiet():
             return _dynamic(model, *doubled), None, doubled
+    except SystemExit as exc:
+        raise _ended(exc) from exc
     except Exception as exc:
         reason = f"the model fixes its batch: {first_line(exc)}"
     if _shapes(doubled) == _shapes(given):
@@ -231,6 +241,8 @@ def _static(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
     try:
         with _quiet():
             return export(model, args, dict(kwargs), strict=False)
+    except SystemExit as exc:
+        raise _ended(exc) from exc
     except Exception as exc:
         raise ModelError(
             f"A model must export with torch.export, but {type(model).__name__} does not: {type(exc).__name__}: "
