@@ -25,68 +25,68 @@ def layer(call: Call) -> list[Axes]:
         raise ValueError("A call runs one layer.")
     time = 1 if call.arguments["batch_first"] else 0
     x = call.take_all("input", but=[time])
-    state, memory = _states(call)
-    batch = call.tie(x[1 - time], *(call.take(name, 1) for name in dict.fromkeys((state, memory))))
-    out, hidden = call.take(state, 2), call.take(memory, 2)
+    states = _states(call)
+    batch = call.tie(x[1 - time], *(call.take(name, 1) for name in states))
+    widths = [call.take(name, 2) for name in states]
     names = call.listed("params")
-    directions = call.tensors[state][0]
+    directions = call.tensors[states[0]][0]
+    gate = _steps(call, batch, x[2], widths)
     each = len(names) // (2 if call.arguments["bidirectional"] else 1)
     for start in range(0, len(names), each):
-        _weights(call, names[start : start + each], x[2], out, hidden)
-    call.apart(batch, x[2])
-    x[2] = directions + out
-    widths = [out] if memory == state else [out, hidden]
+        _weights(call, names[start : start + each], x[2], widths, gate)
+    x[2] = directions + widths[0]
     return [x, *([directions, batch, width] for width in widths)]
 
 
 def cell(call: Call) -> list[Axes]:
     """Run one step on x (n, i) and the states (n, hidden): the next states."""
-    x = call.take_all("input")
+    batch, features = call.take_all("input")
+    states = _states(call)
+    widths = [call.take(name, 1) for name in states]
+    call.tie(batch, *(call.take(name, 0) for name in states))
+    gate = _steps(call, batch, features, widths)
     names = [name for name in ("w_ih", "w_hh", "b_ih", "b_hh") if call.has(name)]
-    states = [call.take_all(name) for name in dict.fromkeys(_states(call))]
-    for axes in zip(*states, strict=True):
-        call.tie(*axes)
-    batch, hidden = states[0]
-    call.tie(x[0], batch)
-    _weights(call, names, x[1], hidden, hidden)
-    call.apart(batch, x[1])
-    return states
+    _weights(call, names, features, widths, gate)
+    return [[batch, width] for width in widths]
 
 
-def _states(call: Call) -> tuple[str, str]:
-    """Return the names of what is fed back and of the memory; these are one where there is no other."""
-    if call.has("hx"):
-        return "hx", "hx"
-    state, memory = call.listed("hx")
-    return state, memory
+def _states(call: Call) -> list[str]:
+    """Return the names of what is fed back: the output of the step before and, of an LSTM, the memory."""
+    return ["hx"] if call.has("hx") else call.listed("hx")
 
 
-def _weights(call: Call, names: list[str], features: Axis, out: Axis, hidden: Axis) -> None:
-    """Tie what one direction reads: (gates hidden, i), (gates hidden, out), biases, and a projection (out, hidden)."""
+def _steps(call: Call, batch: Axis, features: Axis, widths: list[Axis]) -> Axis:
+    """Say what a step does: it contracts the features and the output before. Return the axis that counts gates."""
     gates = next(count for name, count in _GATES.items() if call.operator.startswith(name))
     gate = call.fresh(Size(gates), "the gates of a recurrent layer")
+    call.sums(features, widths[0])
+    call.apart(features, gate, widths[-1])
+    call.apart(batch, features)
+    if gate:
+        call.apart(widths[-1], gate)
+    return gate
+
+
+def _weights(call: Call, names: list[str], features: Axis, widths: list[Axis], gate: Axis) -> None:
+    """Tie what one direction reads: (gates hidden, i), (gates hidden, out), biases, and a projection (out, hidden)."""
     of_input, of_state, *others = names
     call.tie(features, call.take(of_input, 1))
-    call.tie(out, call.take(of_state, 1))
+    call.tie(widths[0], call.take(of_state, 1))
     biases = [name for name in others if call.rank(name) == 1]
     for name in (of_input, of_state, *biases):
-        call.tie(call.take(name, 0), gate + hidden)
-    call.sums(features, out)
-    call.apart(features, gate, hidden)
-    if gate:
-        call.apart(hidden, gate)
-    projection = next((name for name in others if call.rank(name) == 2), None)
-    if projection is None:
-        call.tie(out, hidden)
+        call.tie(gate + widths[-1], call.take(name, 0))
+    if others == biases:
+        call.tie(*widths)
     else:
-        _projected(call, projection, out, hidden)
+        _projected(call, others[-1], widths)
 
 
-def _projected(call: Call, projection: str, out: Axis, hidden: Axis) -> None:
+def _projected(call: Call, projection: str, widths: list[Axis]) -> None:
     """Contract the hidden units with a projection.
 
     The operator takes equal sizes for a layer without one, so there are always more hidden units than projected ones.
     """
+    out, hidden = widths
     call.tie(out, call.take(projection, 0))
     call.tie(hidden, call.take(projection, 1))
     call.contracts(hidden, out)
