@@ -59,11 +59,18 @@ def _steps(call: Call, batch: Axis, features: Axis, widths: list[Axis]) -> Axis:
     """Say what a step does: it contracts the features and the output before. Return the axis that counts gates."""
     gates = next(count for name, count in _GATES.items() if call.operator.startswith(name))
     gate = call.fresh(Size(gates), "the gates of a recurrent layer")
-    call.sums(features, widths[0])
-    call.apart(features, gate, widths[-1])
+    out, hidden = widths[0], widths[-1]
+    call.sums(features, out)
+    call.apart(features, gate, hidden)
     call.apart(batch, features)
     if gate:
-        call.apart(widths[-1], gate)
+        call.apart(hidden, gate)
+    if call.algebra.size(out) == call.algebra.size(hidden):
+        call.tie(*widths)
+    else:
+        # A projection contracts the hidden units. The operator takes equal sizes for a layer without one.
+        call.contracts(hidden, out)
+        call.floors.append((hidden, call.algebra.size(out).count + 1))
     return gate
 
 
@@ -75,19 +82,6 @@ def _weights(call: Call, names: list[str], features: Axis, widths: list[Axis], g
     biases = [name for name in others if call.rank(name) == 1]
     for name in (of_input, of_state, *biases):
         call.tie(gate + widths[-1], call.take(name, 0))
-    if others == biases:
-        call.tie(*widths)
-    else:
-        _projected(call, others[-1], widths)
-
-
-def _projected(call: Call, projection: str, widths: list[Axis]) -> None:
-    """Contract the hidden units with a projection.
-
-    The operator takes equal sizes for a layer without one, so there are always more hidden units than projected ones.
-    """
-    out, hidden = widths
-    call.tie(out, call.take(projection, 0))
-    call.tie(hidden, call.take(projection, 1))
-    call.contracts(hidden, out)
-    call.floors.append((hidden, call.algebra.size(out).count + 1))
+    for name in others[len(biases) :]:
+        for axis, own in zip(widths, call.take_all(name), strict=True):
+            call.tie(axis, own)

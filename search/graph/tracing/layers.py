@@ -20,7 +20,10 @@ _aten = torch.ops.aten
 
 
 def unstack(node: fx.Node) -> None:
-    """Replace a call that runs several layers by one call for each, with what is dropped between them."""
+    """Replace a call that runs several layers by one call for each, with what is dropped between them.
+
+    Time comes first between them, as runtimes have it: the values there are then found again in exported files.
+    """
     layers, overload = argument(node, "num_layers"), getattr(node.target, "_overloadname", "")
     if layers == 1 or overload != "input" or any(operator_name(user) != "getitem" for user in node.users):
         return
@@ -32,6 +35,8 @@ def unstack(node: fx.Node) -> None:
             found = [_call(node, operator.getitem, (call, index), call.meta["val"][index]) for call in made]
             if index:
                 _hand_on(user, found, each)
+            elif argument(node, "batch_first"):
+                user.replace_all_uses_with(_swapped(node, found[-1], user.meta["val"]))
             else:
                 user.replace_all_uses_with(found[-1])
             node.graph.erase_node(user)
@@ -41,10 +46,12 @@ def unstack(node: fx.Node) -> None:
 def _calls(node: fx.Node, layers: int, each: int) -> list[fx.Node]:
     """Make one call for each layer; `each` is the number of directions."""
     states, params = argument(node, "hx"), argument(node, "params")
-    modes = [argument(node, name) for name in ("train", "bidirectional", "batch_first")]
+    modes = [argument(node, "train"), argument(node, "bidirectional"), False]
     rate, count = argument(node, "dropout"), len(params) // layers
     output, *last = node.meta["val"]
     value, made = argument(node, "input"), list[fx.Node]()
+    if argument(node, "batch_first"):
+        value, output = _swapped(node, value, value.meta["val"].transpose(0, 1)), output.transpose(0, 1)
     for k in range(layers):
         if made:
             value = _call(node, operator.getitem, (made[-1], 0), output)
@@ -54,6 +61,10 @@ def _calls(node: fx.Node, layers: int, each: int) -> list[fx.Node]:
         found = (output, *(state[:each] for state in last))
         made.append(_call(node, node.target, (*arguments, argument(node, "has_biases"), 1, 0.0, *modes), found))
     return made
+
+
+def _swapped(node: fx.Node, value: fx.Node, val: Any) -> fx.Node:
+    return _call(node, _aten.transpose.int, (value, 0, 1), val)
 
 
 def _layers_own(node: fx.Node, state: fx.Node, k: int, each: int) -> fx.Node:

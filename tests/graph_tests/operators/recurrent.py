@@ -155,7 +155,21 @@ def _features_on_examples(p: Tensor, x: Tensor, h: Tensor, c: Tensor, *weights: 
 
 GATES = "the gates of a recurrent layer"
 
+SQUARE = (3, 3, 3), (1, 3, 3)
+"""Shapes of x and a state."""
+
 CASES = [
+    *[
+        frame(
+            f"{name}: square",
+            _ran(getattr(torch, name), states=states),
+            *SQUARE,
+            *SQUARE[1:] * (states - 1),
+            *_weights(gates, inputs=3, hidden=3),
+            dims={"p:1": 3, "p:2": 3, "q:2": 3},
+        )
+        for name, gates, states in (("gru", 3, 1), ("lstm", 4, 2), ("rnn_tanh", 1, 1), ("rnn_relu", 1, 1))
+    ],
     *chain.from_iterable(kind.meet() for kind in KINDS),
     frame(
         "gru: one direction",
@@ -174,14 +188,6 @@ CASES = [
         *_weights(3, biased=False) * 2,
         dims={"p:0": BATCH, "p:2": INPUT, "q:2": HIDDEN},
         frozen={"p:1": "gru (gru) works along axis 1 of its input", "q:0": "works along axis 0 of its hx"},
-    ),
-    frame(
-        "gru: square",
-        _ran(torch.gru),
-        (3, 3, 3),
-        (1, 3, 3),
-        *_weights(3, inputs=3, hidden=3),
-        dims={"p:1": 3, "p:2": 3, "q:2": 3},
     ),
     frame(
         "lstm: one direction",
