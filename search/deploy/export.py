@@ -20,6 +20,7 @@ from ..surgery import Subnet
 from .attention import spelled_out
 from .exported import PRECISION_TOLERANCES
 from .program import flattened, input_names, numbered, program_of, quiet, tensors_of
+from .steps import in_steps
 
 INPUT_NAMES = "input"
 OUTPUT_NAMES = "output"
@@ -82,7 +83,7 @@ def to_onnx(
     try:
         with quiet(), torch.no_grad():
             program, names = _program(model, positional, dict(kwargs or {}), dynamic=dynamic_batch)
-            proto = _written(spelled_out(program), names)
+            proto = _written(in_steps(spelled_out(program)), names)
     except Exception as exc:
         raise ExportError(
             f"A network must export to ONNX, but {type(model).__name__} does not: {_root_cause(exc)} Replace that "

@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 
 from ..errors import NothingToCutError
-from .axes import ONE, Algebra, Size
+from .axes import ONE, Algebra, Axis, Size
 from .blocks import find_blocks
 from .blueprint import Blueprint, Dim, Flow, Frozen, frozen_mapping
 from .causes import causes
@@ -106,6 +106,7 @@ class _Comb:
         self.flows: dict[str, Flow] = {}
         self.unknown: dict[str, list[str]] = {}
         self.where: dict[str, str] = {}
+        self.floors: list[tuple[Axis, int]] = []
 
     def run(self) -> None:
         self._start_parameters()
@@ -117,6 +118,9 @@ class _Comb:
             elif node.op == "output":
                 for source in node.all_input_nodes:
                     self._freeze_node(source, OUTPUT)
+        for axis, _ in self.floors:
+            if len(list(self.algebra.leaves(axis))) > 1:
+                self._freeze([axis], "it has a least width and several factors")
 
     def _start_parameters(self) -> None:
         """Give each axis of each parameter storage a fresh atom; tied tensors share theirs."""
@@ -150,6 +154,7 @@ class _Comb:
             return
         self._freeze_untaken(call, operator)
         self.axes[node.name] = outputs
+        self.floors += call.floors
         self.flows[node.name] = Flow(
             call.literals, tuple(call.summed), tuple(call.blended), tuple(call.groupings), tuple(call.unlabelled)
         )
@@ -238,6 +243,7 @@ class _Comb:
                     carriers.setdefault(leaf, {})[name, i] = None
         free = [leaf for leaf in names if self.algebra.frozen(leaf) is None]
         labels = labels_of(self.algebra, free, self.parameters, self.axes, self.flows)
+        floors = {leaf: least for axis, least in self.floors for leaf in self.algebra.leaves(axis)}
         groupings = {leaf for flow in self.flows.values() for a in flow.groupings for leaf in self.algebra.leaves(a)}
         dims, frozen = [], []
         for leaf, name in names.items():
@@ -245,8 +251,8 @@ class _Comb:
             size = self.algebra.size((leaf,)).count
             if reason is None:
                 outer = tuple((label, self.algebra.size((label,)).count) for label in labels[leaf])
-                floor = min(size, restriction.floor(module_of(name.rpartition(":")[0])))
-                dims.append(Dim(name, size, leaf, tuple(carriers[leaf]), outer, leaf in groupings, floor))
+                floor = max(restriction.floor(module_of(name.rpartition(":")[0])), floors.get(leaf, 1))
+                dims.append(Dim(name, size, leaf, tuple(carriers[leaf]), outer, leaf in groupings, min(size, floor)))
             elif reason != KERNEL:
                 frozen.append(Frozen(name, reason, leaf, self._call_of(reason), tuple(carriers[leaf])))
         return tuple(dims), tuple(frozen)

@@ -14,7 +14,10 @@ from torch.utils import _pytree as pytree
 from ..graph.module import copy_module
 from ..graph.tracing import is_region, operator_name
 
-_MODE_LITERAL = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2}
+_MODE_LITERAL = {
+    "batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2,
+    "gru": 6, "lstm": 6, "rnn_tanh": 6, "rnn_relu": 6,
+}  # fmt: skip
 """Operator -> position of the argument that says whether it trains."""
 
 

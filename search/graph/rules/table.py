@@ -15,6 +15,7 @@ from . import (
     picking,
     pointwise,
     pooling,
+    recurrent,
     reduction,
     shape,
 )
@@ -44,6 +45,8 @@ _RULES_OF: dict[Rule, tuple[str, ...]] = {
         "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "_upsample_nearest_exact1d", "_upsample_nearest_exact2d",
         "_upsample_nearest_exact3d", "upsample_nearest3d", "upsample_trilinear3d",
     ),
+    recurrent.layer: ("gru", "lstm", "rnn_tanh", "rnn_relu"),
+    recurrent.cell: ("gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell"),
     reduction.total: ("sum", "linalg_vector_norm", "norm"),
     reduction.statistic: ("mean", "amax", "amin", "var", "std", "var_mean", "logsumexp"),
     reduction.softmax: ("softmax", "log_softmax"),

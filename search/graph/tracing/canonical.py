@@ -14,6 +14,7 @@ import torch
 from torch import fx
 
 from .calls import argument, literal_shape, operator_name, same_size, tensor_of
+from .layers import STACKS, unstack
 from .lines import source_line
 
 _RESHAPED_IN_PLACE = frozenset(
@@ -116,4 +117,5 @@ _REWRITES: dict[str, Callable[[fx.Node], None]] = {
     "unsafe_split_with_sizes": _split,
     "scaled_dot_product_attention": _attention,
     "unflatten": _unflatten,
+    **dict.fromkeys(STACKS, unstack),
 }

@@ -16,10 +16,11 @@ from torch.export import ExportedProgram
 
 from ..module import attribute
 from .calls import argument, is_region, operator_name
+from .layers import STACKS
 from .lines import source_line
 from .trace import copy_of, deep_stack, exported, first_line
 
-_SWITCHED = frozenset({"batch_norm", "dropout", "feature_dropout", "alpha_dropout"})
+_SWITCHED = frozenset({"batch_norm", "dropout", "feature_dropout", "alpha_dropout"}) | STACKS
 """Operators that an exported graph keeps in eval mode, with a literal that switches them to training."""
 
 _SEEDED = torch.Tag.nondeterministic_seeded

@@ -11,6 +11,7 @@ from . import (
     picking,
     pointwise,
     pooling,
+    recurrent,
     reduction,
     shape,
 )
@@ -23,6 +24,7 @@ CASES = [
     *normalisation.CASES,
     *pointwise.CASES,
     *pooling.CASES,
+    *recurrent.CASES,
     *reduction.CASES,
     *shape.CASES,
     *joining.CASES,
