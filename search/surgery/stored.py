@@ -93,9 +93,7 @@ def to_bytes(subnet: Subnet) -> dict[str, bytes]:
     info = getattr(subnet.graph._codegen, "pytree_info", None)
     document = {
         "format": GRAPH_FORMAT,
-        "inputs": None
-        if info is None
-        else {"names": info.orig_args, "spec": pytree.treespec_dumps(plain(info.in_spec))},
+        "inputs": None if info is None else {"names": info.orig_args, "spec": _structure(info.in_spec)},
         "outputs": None if info is None or info.out_spec is None else _structure(info.out_spec),
         "buffers": buffers,
         "ties": ties,

@@ -16,6 +16,8 @@ from ...errors import ModelError
 _QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.ao.nn.sparse.quantized")
 """Packages of modules whose weights are integers in a form of their own."""
 
+_EMPTY: Any = UninitializedBuffer
+
 _SHOWN = 3
 """Modules that a sentence lists; the rest are counted."""
 
@@ -59,7 +61,7 @@ def copy_of(model: nn.Module) -> nn.Module:
     """
     # Buffers of lazy modules refuse to be copied.
     lazy = (buffer for buffer in model.buffers() if isinstance(buffer, UninitializedBuffer))
-    memo: dict[int, Any] = {id(b): UninitializedBuffer(False, b.device, b.dtype) for b in lazy}
+    memo: dict[int, Any] = {id(buffer): _EMPTY(device=buffer.device, dtype=buffer.dtype) for buffer in lazy}
     try:
         # Innermost first, so that a wrapper in a wrapped network is known when that is copied.
         for wrapper, inside in reversed(list(_wrappers(model))):
