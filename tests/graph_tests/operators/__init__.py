@@ -2,6 +2,7 @@
 
 from . import (
     attention,
+    contraction,
     convolution,
     dense,
     factory,
@@ -12,6 +13,8 @@ from . import (
     pointwise,
     pooling,
     reduction,
+    sampling,
+    selection,
     shape,
 )
 from ._base import Case, Network, frame
@@ -24,6 +27,9 @@ CASES = [
     *pointwise.CASES,
     *pooling.CASES,
     *reduction.CASES,
+    *selection.CASES,
+    *sampling.CASES,
+    *contraction.CASES,
     *shape.CASES,
     *joining.CASES,
     *picking.CASES,
