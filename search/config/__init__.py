@@ -22,8 +22,10 @@ from .sections import (
 )
 from .source import UserFunction, load_function
 from .template import config_template
+from .wrapped import COMPILED, inner_of, unwrapped
 
 __all__ = [
+    "COMPILED",
     "OPTIMIZERS",
     "SAMPLERS",
     "TASK_KINDS",
@@ -42,6 +44,7 @@ __all__ = [
     "check_identity",
     "config_template",
     "differences",
+    "inner_of",
     "inputs_of",
     "is_source",
     "load_config",
@@ -49,4 +52,5 @@ __all__ = [
     "load_model",
     "near_match",
     "parse_inputs",
+    "unwrapped",
 ]

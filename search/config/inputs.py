@@ -58,13 +58,14 @@ class Inputs:
         return {name: list(x.shape[1:]) for name, x in (named | dict(self.kwargs)).items()}
 
 
-def parse_inputs(texts: Sequence[str]) -> Inputs:
+def parse_inputs(texts: Sequence[str], dtype: torch.dtype = torch.float32) -> Inputs:
     """Read the texts of `--input`; each is `[name=]3,224,224[:dtype]`.
 
     Examples hold random numbers of a fixed seed; integers are 0, which is a legal index of anything, and bools True.
 
     Args:
         texts: At least one.
+        dtype: Type of the inputs that are given without one.
 
     Raises:
         ConfigError: There is none, one cannot be read, or a name is given twice.
@@ -78,10 +79,10 @@ def parse_inputs(texts: Sequence[str]) -> Inputs:
     args: list[torch.Tensor] = []
     kwargs: dict[str, torch.Tensor] = {}
     for text in texts:
-        name, shape, dtype = _parse(text)
+        name, shape, own = _parse(text)
         if name in kwargs:
             raise ConfigError(f"Each `--input` has a name of its own, but {name!r} is given twice: remove one.")
-        example = _example(shape, dtype, generator)
+        example = _example(shape, own or dtype, generator)
         if name is None:
             args.append(example)
         else:
@@ -91,6 +92,8 @@ def parse_inputs(texts: Sequence[str]) -> Inputs:
 
 def inputs_of(texts: Sequence[str], source: str, model: nn.Module) -> Inputs:
     """Read the texts of `--input`; where there are none, take the size that a timm model says it was made for.
+
+    Inputs without a type have that of the network's parameters.
 
     Args:
         texts: Of `--input`; may be empty for `timm:NAME`.
@@ -105,10 +108,16 @@ def inputs_of(texts: Sequence[str], source: str, model: nn.Module) -> Inputs:
         size = settings.get("input_size") if isinstance(settings, Mapping) else None
         if size:
             texts = [",".join(str(extent) for extent in size)]
-    return parse_inputs(texts)
+    return parse_inputs(texts, _type_of(model))
 
 
-def _parse(text: str) -> tuple[str | None, tuple[int, ...], torch.dtype]:
+def _type_of(model: nn.Module) -> torch.dtype:
+    """Return the one type of a network's floating-point parameters; float32 where there are several or none."""
+    found = {parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()}
+    return found.pop() if len(found) == 1 else torch.float32
+
+
+def _parse(text: str) -> tuple[str | None, tuple[int, ...], torch.dtype | None]:
     match = _TEXT.fullmatch(text.strip())
     if match is None:
         raise _wrong(text, "it cannot be read")
@@ -122,7 +131,7 @@ def _parse(text: str) -> tuple[str | None, tuple[int, ...], torch.dtype]:
         raise _wrong(text, f"{shape!r} is no list of whole numbers above 0")
     if dtype is not None and dtype not in DTYPES:
         raise _wrong(text, f"{dtype!r} is none of the types {', '.join(DTYPES)}{near_match(dtype, DTYPES)}")
-    return name, tuple(int(extent) for extent in extents), DTYPES[dtype or "float32"]
+    return name, tuple(int(extent) for extent in extents), None if dtype is None else DTYPES[dtype]
 
 
 def _wrong(text: str, why: str) -> ConfigError:

@@ -10,11 +10,16 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from ..errors import ModelError
 from .run import RunConfig
 from .sections import ModelConfig
 from .source import load_function
+from .wrapped import COMPILED, unwrapped
+
+_WRAPPERS = ("module.", f"{COMPILED}.")
+"""How names begin in the state dict of a wrapped network."""
 
 _SHOWN = 10
 """Tensors that a message lists; the rest are counted."""
@@ -84,8 +89,11 @@ def _build_timm(name: str) -> nn.Module:
 
 def _load_weights(model: nn.Module, path: Path) -> None:
     state = _read_state(path)
+    if not any(name.startswith(_WRAPPERS) for name in state):
+        model = unwrapped(model)
     _check_state(model, state, path)
-    model.load_state_dict(state)
+    # Tensors on the device "meta" have no numbers to be written over: the file's take their place.
+    model.load_state_dict(state, assign=any(tensor.is_meta for tensor in model.state_dict().values()))
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
@@ -122,7 +130,7 @@ def _check_state(model: nn.Module, state: dict[str, Tensor], path: Path) -> None
         "of another shape": [
             f"{name} (file {list(state[name].shape)}, network {list(own[name].shape)})"
             for name in own
-            if name in state and isinstance(own[name], Tensor) and own[name].shape != state[name].shape
+            if name in state and _has_shape(own[name]) and own[name].shape != state[name].shape
         ],
         "not a number (NaN)": [
             name for name, value in state.items() if value.is_floating_point() and bool(value.isnan().any())
@@ -136,13 +144,18 @@ def _check_state(model: nn.Module, state: dict[str, Tensor], path: Path) -> None
         )
 
 
+def _has_shape(value: object) -> bool:
+    """Tell whether a tensor has a shape; that of a lazy module gets the file's."""
+    return isinstance(value, Tensor) and not is_lazy(value)
+
+
 def _listed(names: list[str]) -> str:
     rest = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _prefix_hint(own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
-    for prefix in ("module.", "_orig_mod.", "model."):
+    for prefix in (*_WRAPPERS, "model."):
         if state and all(name.startswith(prefix) and name.removeprefix(prefix) in own for name in state):
             return f"; here it would do to strip {prefix!r} from the file's names"
     return ""

@@ -17,7 +17,7 @@ from ..errors import TrainingError
 from ..finetune import FitResult, evaluate, fit
 from ..graph import Blueprint, Candidate, Selection, full
 from ..importance import Scores, select
-from ..surgery import Proof, Subnet, cut, load_subnet, to_bytes
+from ..surgery import Proof, Subnet, cut, load_subnet, take_structure, to_bytes
 from ..tasks import Task
 from .folder import RunFolder
 from .layout import FILES, STORED_FILES, delivered
@@ -124,7 +124,9 @@ def _tune(
 ) -> tuple[Subnet, list[dict[str, Any]]]:
     stored = folder.read_json(f"{place}/finetune.json")
     if stored is not None:
-        return load_subnet(folder.file(place)), stored["history"]
+        subnet = load_subnet(folder.file(place))
+        take_structure(subnet, teacher)
+        return subnet, stored["history"]
     progress.stage("finetune", "with the unpruned network as teacher")
     subnet = objective.network(candidate)
     settings = config.finetune

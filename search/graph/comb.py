@@ -163,7 +163,7 @@ class _Comb:
         """Return what a rule says of a call; None where the call is a use that the rule does not cover."""
         try:
             outputs = rule(call)
-        except (ValueError, KeyError, IndexError, TypeError, StopIteration):
+        except (ValueError, KeyError, IndexError, TypeError, StopIteration, ZeroDivisionError):
             return None
         shapes = [tuple(self.algebra.size(axis) for axis in axes) for axes in outputs]
         return outputs if shapes == list(call.outputs) else None

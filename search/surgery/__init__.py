@@ -4,6 +4,7 @@ from .cut import cut
 from .proofs import Proof, compare, draw_like, everything, flat, outputs, permutation, reloaded, silenced
 from .recalibrate import recalibrate
 from .stored import GRAPH_FILE, MODEL_FILE, from_bytes, load_subnet, to_bytes
+from .structure import take_structure
 from .subnet import Subnet
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "recalibrate",
     "reloaded",
     "silenced",
+    "take_structure",
     "to_bytes",
 ]

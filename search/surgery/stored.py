@@ -27,6 +27,7 @@ from torch.utils import _pytree as pytree
 
 from ..errors import BundleError
 from ..graph.module import held, place
+from .structure import plain
 from .subnet import Subnet
 
 GRAPH_FORMAT = 1
@@ -92,8 +93,8 @@ def to_bytes(subnet: Subnet) -> dict[str, bytes]:
     info = getattr(subnet.graph._codegen, "pytree_info", None)
     document = {
         "format": GRAPH_FORMAT,
-        "inputs": None if info is None else {"names": info.orig_args, "spec": pytree.treespec_dumps(info.in_spec)},
-        "outputs": None if info is None or info.out_spec is None else pytree.treespec_dumps(info.out_spec),
+        "inputs": None if info is None else {"names": info.orig_args, "spec": _structure(info.in_spec)},
+        "outputs": None if info is None or info.out_spec is None else _structure(info.out_spec),
         "buffers": buffers,
         "ties": ties,
         "nodes": [_node_to_json(node) for node in subnet.graph.nodes],
@@ -184,6 +185,10 @@ def _check_plain(what: str, *names: str) -> None:
     for name in names:
         if not name.isidentifier() or keyword.iskeyword(name):
             raise BundleError(f"The names of {what} in a stored graph are plain identifiers, but got {name!r}.")
+
+
+def _structure(spec: pytree.TreeSpec) -> str:
+    return pytree.treespec_dumps(plain(spec))
 
 
 def _check_structure(spec: str) -> None:

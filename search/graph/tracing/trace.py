@@ -7,13 +7,12 @@ code. The user's model and tensors are copied first and are never changed.
 
 from __future__ import annotations
 
-import copy
 import inspect
 import io
 import logging
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +29,8 @@ from .canonical import canonicalise
 from .dead import drop_dead
 from .functional import make_functional, rename_reshapes
 from .lines import user_line
+from .outputs import accept_outputs
+from .ready import copy_of, ready
 from .regions import inline_regions
 from .sharing import find_sharing, first_names, tie
 
@@ -72,14 +73,16 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
             the user's line at fault.
     """
     with deep_stack():
+        model, prepared = made_ready(model, args, kwargs)
         sharing = find_sharing(model)
         twin = copy_of(model).eval()
         tie(twin, sharing.ties)
-        _check_runs(twin, args, kwargs)
+        check_runs(twin, args, kwargs)
         program, static, (positional, keywords) = exported(twin, args, kwargs)
         module, notes = _editable(program, first_names(twin))
     if static is not None:
         notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}.", *notes)
+    notes = (*prepared, *notes)
     notes += tuple(
         f"The memory of {', '.join(names)} overlaps: the network trains and is cut with a copy for each."
         for names in sharing.overlapping
@@ -98,19 +101,9 @@ def deep_stack() -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
-def copy_of(model: nn.Module) -> nn.Module:
-    """Return a copy of a model.
-
-    Raises:
-        ModelError: It cannot be copied.
-    """
-    try:
-        return copy.deepcopy(model)
-    except Exception as exc:
-        raise ModelError(
-            f"A model is copied before it is analysed, but copying {type(model).__name__} failed: "
-            f"{type(exc).__name__}: {first_line(exc)}"
-        ) from exc
+def made_ready(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> tuple[nn.Module, tuple[str, ...]]:
+    """Return a network that can be traced, and what was done to it for that: see `ready`."""
+    return ready(model, lambda twin: _run_on_either(twin, args, kwargs, lambda network: network))
 
 
 def example_of(args: Any, kwargs: Mapping[str, Any] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -165,28 +158,42 @@ def _drop_assertions(graph: fx.Graph) -> None:
             graph.erase_node(node)
 
 
-def _check_runs(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> None:
-    """Check that a model runs on its example, with the batch doubled or as it is.
+def check_runs(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> None:
+    """Check that a copy of a model runs on its example, with the batch doubled or as it is, and returns tensors.
 
     Raises:
         ModelError: It does not.
     """
+    _run_on_either(model, args, kwargs, copy_of)
+
+
+def _run_on_either(
+    model: nn.Module,
+    args: Any,
+    kwargs: Mapping[str, Any] | None,
+    taken: Callable[[nn.Module], nn.Module],
+) -> None:
     doubled, given = example_of(args, kwargs), _copies(args, kwargs)
     try:
-        _run(model, *doubled)
+        _run(model, *doubled, taken)
     except ModelError:
         if _shapes(doubled) == _shapes(given):
             raise
-        _run(model, *given)
+        _run(model, *given, taken)
 
 
-def _run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Run a copy of a model once on copies: it may write to its buffers and its inputs, and draw random numbers."""
+def _run(
+    model: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    taken: Callable[[nn.Module], nn.Module],
+) -> None:
+    """Run what is taken of a model once, on copies: it may write to its buffers and inputs, and draw random numbers."""
     args, kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (args, dict(kwargs)))
-    twin = copy_of(model)
+    twin = taken(model)
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            twin(*args, **kwargs)
+            outputs = twin(*args, **kwargs)
     except SystemExit as exc:
         raise _ended(exc) from exc
     except Exception as exc:
@@ -194,8 +201,22 @@ def _run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
         shapes = [list(x.shape[1:]) if isinstance(x, torch.Tensor) else type(x).__name__ for x in leaves]
         raise ModelError(
             f"The model must run on its example input, but with inputs of shape {shapes} (without the batch) it raised "
-            f"{type(exc).__name__}: {first_line(exc)}{user_line(exc)}. Check `input` in [model], or `--input`."
+            f"{type(exc).__name__}: {first_line(exc)}{user_line(exc)}. {_remedy_of_run(model, leaves)}"
         ) from exc
+    accept_outputs(outputs, type(model).__name__)
+
+
+def _remedy_of_run(model: nn.Module, leaves: Sequence[Any]) -> str:
+    """Say what to do where a model does not run: where its numbers and the example's are of different types, that."""
+    own = {p.dtype for p in model.parameters() if p.is_floating_point()}
+    given = {x.dtype for x in leaves if isinstance(x, torch.Tensor) and x.is_floating_point()}
+    if len(own) == 1 and given and given != own:
+        name, other = (str(min(kinds, key=str)).removeprefix("torch.") for kinds in (own, given))
+        return (
+            f"The network computes in {name} and the example is {other}: return the network in {other}, or write the "
+            f"type behind the shape, such as `--input 3,8,8:{name}`."
+        )
+    return "Check `input` in [model], or `--input`."
 
 
 def _ended(exc: SystemExit) -> UserExitError:
@@ -246,8 +267,16 @@ def _static(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
     except Exception as exc:
         raise ModelError(
             f"A model must export with torch.export, but {type(model).__name__} does not: {type(exc).__name__}: "
-            f"{first_line(exc)}{user_line(exc)}. Data-dependent control flow has to become tensor operations."
+            f"{first_line(exc)}{user_line(exc)}. {_remedy_of_export(exc)}"
         ) from exc
+
+
+def _remedy_of_export(exc: Exception) -> str:
+    """Say what to do where a model does not export, as far as the exception tells."""
+    kinds = [cls.__name__ for cls in type(exc).__mro__]
+    if any(word in kind for kind in kinds for word in ("DataDependent", "DynamicOutputShape")):
+        return "Data-dependent control flow has to become tensor operations."
+    return "`torch.export.export(model, args, strict=False)` raises the same and says all that torch knows of it."
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from ..module import attribute
 from .calls import argument, is_region, operator_name
 from .layers import STACKS
 from .lines import source_line
-from .trace import copy_of, deep_stack, exported, first_line
+from .ready import copy_of
+from .trace import check_runs, deep_stack, exported, first_line, made_ready
 
 _SWITCHED = frozenset({"batch_norm", "dropout", "feature_dropout", "alpha_dropout"}) | STACKS
 """Operators that an exported graph keeps in eval mode, with a literal that switches them to training."""
@@ -40,6 +41,7 @@ def training_only(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None 
     """
     try:
         with deep_stack():
+            model, _ = made_ready(model, args, kwargs)
             lost = [*_lost_by_modules(model), *_lost_by_export(model, args, kwargs)]
             return tuple(dict.fromkeys(re.sub("^each of", "Each of", sentence) for sentence in lost))
     except Exception as exc:
@@ -61,7 +63,9 @@ def _lost_by_modules(model: nn.Module) -> Iterator[str]:
 def _lost_by_export(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> Iterator[str]:
     evaluating, *_ = exported(copy_of(model).eval(), args, kwargs)
     try:
-        training, *_ = exported(_in_training(model), args, kwargs)
+        twin = _in_training(model)
+        check_runs(twin, args, kwargs)
+        training, *_ = exported(twin, args, kwargs)
     except Exception as exc:
         yield (
             "The network does not export in training mode, so what it does in training alone is not known: "

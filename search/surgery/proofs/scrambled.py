@@ -18,6 +18,10 @@ _ENABLED = 2
 """Position of the argument of an autocast region that switches it on."""
 
 
+_NARROW = {"fake_quantize_per_channel_affine": 1}
+"""Operator -> position of an argument that it takes in no wider type than float32."""
+
+
 def everything(blueprint: Blueprint) -> Selection:
     """Return the selection that keeps all units in their order."""
     return Selection(full(blueprint), {dim.name: [range(dim.size)] * dim.outer for dim in blueprint.dims})
@@ -53,10 +57,15 @@ def _compute_in_double(graph: fx.Graph) -> None:
     def double(value: Any) -> Any:
         return torch.float64 if isinstance(value, torch.dtype) and value.is_floating_point else value
 
-    for node in graph.nodes:
+    for node in list(graph.nodes):
         if operator_name(node) == "wrap_with_autocast":
             # What it is switched on for is narrower than float64.
             node.update_arg(_ENABLED, False)
         elif node.op == "call_function":
             node.args = pytree.tree_map(double, node.args)
             node.kwargs = pytree.tree_map(double, node.kwargs)
+            if operator_name(node) in _NARROW:
+                position = _NARROW[operator_name(node)]
+                with graph.inserting_before(node):
+                    narrow = graph.call_function(torch.ops.aten.to.dtype, (node.args[position], torch.float32))
+                node.update_arg(position, narrow)

@@ -2,6 +2,7 @@
 
 from . import (
     attention,
+    contraction,
     convolution,
     dense,
     factory,
@@ -13,6 +14,8 @@ from . import (
     pooling,
     recurrent,
     reduction,
+    sampling,
+    selection,
     shape,
 )
 from ._base import Case, Network, frame
@@ -26,6 +29,9 @@ CASES = [
     *pooling.CASES,
     *recurrent.CASES,
     *reduction.CASES,
+    *selection.CASES,
+    *sampling.CASES,
+    *contraction.CASES,
     *shape.CASES,
     *joining.CASES,
     *picking.CASES,
