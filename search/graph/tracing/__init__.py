@@ -3,19 +3,25 @@
 from .calls import is_mutable, is_region, operator_name
 from .dead import drop_dead, drop_dead_calls
 from .lines import module_path, source_line, user_line
+from .modes import MODES, conventional, keeps_statistics, switch, switch_of
 from .trace import Trace, dynamic_batch, trace
 from .training_only import training_only
 
 __all__ = [
+    "MODES",
     "Trace",
+    "conventional",
     "drop_dead",
     "drop_dead_calls",
     "dynamic_batch",
     "is_mutable",
     "is_region",
+    "keeps_statistics",
     "module_path",
     "operator_name",
     "source_line",
+    "switch",
+    "switch_of",
     "trace",
     "training_only",
     "user_line",

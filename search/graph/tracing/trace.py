@@ -30,6 +30,7 @@ from .canonical import canonicalise
 from .dead import drop_dead
 from .functional import make_functional, rename_reshapes
 from .lines import user_line
+from .modes import in_training, note_modes
 from .regions import inline_regions
 from .sharing import find_sharing, first_names, tie
 
@@ -77,7 +78,7 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         tie(twin, sharing.ties)
         _check_runs(twin, args, kwargs)
         program, static, (positional, keywords) = exported(twin, args, kwargs)
-        module, notes = _editable(program, first_names(twin))
+        module, notes = _editable(program, twin, args, kwargs)
     if static is not None:
         notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}.", *notes)
     notes += tuple(
@@ -132,9 +133,13 @@ def _copies(args: Any, kwargs: Mapping[str, Any] | None) -> tuple[tuple[Any, ...
     )
 
 
-def _editable(program: ExportedProgram, names: Mapping[str, str]) -> tuple[fx.GraphModule, tuple[str, ...]]:
+def _editable(
+    program: ExportedProgram, twin: nn.Module, args: Any, kwargs: Mapping[str, Any] | None
+) -> tuple[fx.GraphModule, tuple[str, ...]]:
     """Return an exported program as a plain graph module in its canonical form, and what users should know of it."""
-    source = program.module(check_guards=False)
+    source, names = program.module(check_guards=False), first_names(twin)
+    training = in_training(copy_of(twin))
+    modes = note_modes(source, training, lambda: exported(training, args, kwargs)[0].module(check_guards=False))
     graph = copy_graph(source.graph)[0]
     for node in graph.nodes:
         if node.op == "get_attr":
@@ -148,7 +153,20 @@ def _editable(program: ExportedProgram, names: Mapping[str, str]) -> tuple[fx.Gr
     notes += canonicalise(module.graph)
     make_functional(module.graph)
     drop_dead(module)
-    return module, notes
+    return module, (*notes, *modes, *_untrained(module))
+
+
+def _untrained(module: fx.GraphModule) -> tuple[str, ...]:
+    """Say which parameters are not trained."""
+    parameters = list(module.named_parameters())
+    names = [name for name, value in parameters if not value.requires_grad and value.is_floating_point()]
+    if not names:
+        return ()
+    shown = f"{', '.join(names[:3])}{', ...' * (len(names) > 3)}"
+    return (
+        f"{len(names)} of {len(parameters)} parameters ({shown}) have requires_grad=False: they are cut like the "
+        "others, and no training moves them.",
+    )
 
 
 def _note_inputs(graph: fx.Graph) -> None:
