@@ -16,6 +16,7 @@ from torch.export import ExportedProgram
 from hwprofiles import Session
 
 from ..errors import ExportError
+from ..graph.tracing import drawing
 from ..surgery import Subnet
 from .attention import spelled_out
 from .exported import PRECISION_TOLERANCES
@@ -193,7 +194,8 @@ def check_export(model: nn.Module, session: Session, inputs: torch.Tensor, preci
         expected = model(batch).numpy()
     (got,) = session.outputs({spec.name: batch.numpy()}).values()
     difference = float(np.abs(got - expected).max() / max(float(np.abs(expected).max()), 1e-12))
-    if not difference <= tolerance:
+    # A runtime draws random numbers of its own; then the difference says nothing of the file.
+    if not difference <= tolerance and not drawing(model):
         raise ExportError(
             f"An exported file computes what its network computes, within {tolerance:g} of the largest output, "
             f"but the outputs of {type(model).__name__} differ by {difference:.3g}."

@@ -12,7 +12,8 @@ import torch
 from hwprofiles import ArtefactError, Runtime, Session, Target, get_runtime
 
 from ..graph import Trace
-from ..surgery import Proof, Subnet, compare, draw_like
+from ..graph.tracing import drawing, seeded_draws
+from ..surgery import Proof, Subnet, compare, draw_like, undecided
 from .program import flattened, tensors_of
 
 TOLERANCES = {torch.float16: 1e-2, torch.bfloat16: 5e-2}
@@ -47,7 +48,8 @@ def exported(
         threads: How many it uses.
 
     Returns:
-        The worst of all comparisons; where the runtime cannot run the file, a proof that does not apply.
+        The worst of all comparisons; where the runtime cannot run the file, or draws random numbers of its own, a proof
+        that does not apply.
     """
     runtime = runtime or get_runtime("onnxruntime")
     tolerance = tolerance_of(subnet)
@@ -62,7 +64,7 @@ def exported(
                 found += _compared(subnet, session, tensors, tolerance)
         except ArtefactError as exc:
             return not_exported(subnet, str(exc))
-    return max(found, key=_relative)
+    return _decided(max(found, key=_relative), subnet)
 
 
 def computed(subnet: Subnet, content: bytes, runtime: Runtime, target: Target, rng: np.random.Generator) -> Proof:
@@ -86,7 +88,13 @@ def computed(subnet: Subnet, content: bytes, runtime: Runtime, target: Target, r
     tolerance = max(tolerance_of(subnet), PRECISION_TOLERANCES[target.precision])
     with runtime.load(content, target, np.random.default_rng(0)) as session:
         worst = max(_compared(subnet, session, tensors, tolerance), key=_relative)
-    return replace(worst, name="runtime")
+    return _decided(replace(worst, name="runtime"), subnet)
+
+
+def _decided(proof: Proof, subnet: Subnet) -> Proof:
+    """Return a proof as it is; one of a network that draws random numbers says nothing where outputs differ."""
+    operators = drawing(subnet)
+    return undecided(proof, operators) if proof.failed and operators else proof
 
 
 def not_exported(subnet: Subnet, why: str) -> Proof:
@@ -101,7 +109,7 @@ def tolerance_of(subnet: Subnet) -> float:
 
 
 def _compared(subnet: Subnet, session: Session, tensors: Sequence[torch.Tensor], tolerance: float) -> list[Proof]:
-    with torch.no_grad():
+    with torch.no_grad(), seeded_draws():
         # On copies: a network may write to its inputs.
         expected = flattened(subnet)(*map(torch.clone, tensors))
     feeds = {spec.name: tensor.numpy() for spec, tensor in zip(session.input_specs, tensors, strict=True)}

@@ -11,14 +11,18 @@ from hwprofiles import Runtime
 
 from ..errors import ProofError
 from ..graph import Blueprint, Selection
-from ..surgery import Proof, Subnet, permutation, reloaded, silenced
+from ..surgery import Proof, Subnet, original, permutation, reloaded, silenced, trains
 from .exported import exported, not_exported
 
 MEANINGS: Mapping[str, str] = {
+    "original": "the network that is cut, with everything kept, must compute what your own module computes on your "
+    "weights and example, so tracing it changed something",
     "permutation": "permuting the units of every dim must not change the output, so an operator's rule is wrong for "
     "this network: something that must be cut together came apart",
     "silenced": "the cut network must equal the unpruned one in which the cut units are zero, so the wrong units were "
     "cut, or a size was written anew wrongly",
+    "trains": "gradients must reach every parameter that they reach in the unpruned network, so the cut network cannot "
+    "be trained as it is",
     "export": "the exported file must compute what the network computes, so the exporter or the runtime got it wrong",
     "runtime": "the target must compute what torch computes, within its precision, so the runtime got an operator "
     "wrong, or the precision is too coarse for this network: what would be timed is another one",
@@ -60,8 +64,10 @@ def prove(
     """
     rng = np.random.default_rng(seed)
     makers: dict[str, Callable[[], Proof]] = {
+        "original": lambda: original(blueprint),
         "permutation": lambda: permutation(blueprint, rng),
         "silenced": lambda: silenced(blueprint, selection, rng),
+        "trains": lambda: trains(blueprint, subnet),
         "export": lambda: (
             not_exported(subnet, onnx)
             if isinstance(onnx, str)

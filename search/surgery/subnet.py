@@ -107,4 +107,3 @@ class Subnet(fx.GraphModule):
         twin = copy_module(self)
         memo[id(self)] = twin
         return twin
-

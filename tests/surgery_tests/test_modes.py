@@ -107,7 +107,8 @@ def test_a_network_that_does_not_export_in_training_says_what_is_presumed() -> N
 
     blueprint = comb(Net(forward), X[:1])
     (note,) = (note for note in blueprint.trace.notes if "does not export in training mode" in note)
-    assert "dropout" in note and "F.dropout(x, 0.5, self.training)" in note
+    assert "dropout (" in note
+    assert "F.dropout(x, 0.5, self.training)" in note
     subnet = cut(blueprint, select(blueprint, uniform(blueprint, 0.5)))
     assert not is_random(subnet)
     assert is_random(subnet.train())
@@ -118,8 +119,9 @@ def test_a_network_that_does_not_export_in_training_says_what_is_presumed() -> N
 
 def norm() -> nn.BatchNorm2d:
     found = nn.BatchNorm2d(8)
-    assert found.running_mean is not None and found.running_var is not None
-    found.running_mean.uniform_(-1, 1), found.running_var.uniform_(0.5, 2)
+    for statistics, low in ((found.running_mean, -1.0), (found.running_var, 0.5)):
+        assert statistics is not None
+        statistics.uniform_(low, 2)
     return found
 
 
@@ -133,7 +135,8 @@ def test_a_normalisation_that_keeps_its_statistics_keeps_them() -> None:
         evaluated = network.eval()(X)
         recalibrate(network, X)
         assert torch.equal(network.train()(X), evaluated)
-        assert before and all(torch.equal(before[name], value) for name, value in network.named_buffers())
+        assert before
+        assert all(torch.equal(before[name], value) for name, value in network.named_buffers())
 
 
 def test_a_normalisation_that_learns_learns_and_is_calibrated() -> None:

@@ -2,8 +2,9 @@
 
 from .calls import is_mutable, is_region, operator_name
 from .dead import drop_dead, drop_dead_calls
+from .draws import drawing, draws_numbers, seeded_draws
 from .lines import module_path, source_line, user_line
-from .modes import MODES, conventional, keeps_statistics, switch, switch_of
+from .modes import MODES, conventional, keeps_statistics, set_argument, switch, switch_of
 from .trace import Trace, dynamic_batch, trace
 from .training_only import training_only
 
@@ -11,6 +12,8 @@ __all__ = [
     "MODES",
     "Trace",
     "conventional",
+    "drawing",
+    "draws_numbers",
     "drop_dead",
     "drop_dead_calls",
     "dynamic_batch",
@@ -19,6 +22,8 @@ __all__ = [
     "keeps_statistics",
     "module_path",
     "operator_name",
+    "seeded_draws",
+    "set_argument",
     "source_line",
     "switch",
     "switch_of",

@@ -28,6 +28,7 @@ from ..module import copy_graph
 from .calls import operator_name
 from .canonical import canonicalise
 from .dead import drop_dead
+from .draws import seeded_draws
 from .functional import make_functional, rename_reshapes
 from .lines import user_line
 from .modes import in_training, note_modes
@@ -50,6 +51,7 @@ class Trace:
         example: The arguments that the graph was traced with (batch of at least 2 where the batch is dynamic).
         overlapping: Groups of parameters and buffers that share memory without being the same view of it.
         notes: What tracing changed or lost, one sentence each.
+        outputs: The tensors that the user's own module returned for the example, in order; draws are `seeded_draws`.
     """
 
     module: fx.GraphModule
@@ -58,6 +60,7 @@ class Trace:
     example_kwargs: Mapping[str, Any]
     overlapping: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
+    outputs: tuple[torch.Tensor, ...] = ()
 
 
 def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) -> Trace:
@@ -76,8 +79,10 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         sharing = find_sharing(model)
         twin = copy_of(model).eval()
         tie(twin, sharing.ties)
-        _check_runs(twin, args, kwargs)
+        ran_with, outputs = _check_runs(twin, args, kwargs)
         program, static, (positional, keywords) = exported(twin, args, kwargs)
+        if _shapes(ran_with) != _shapes((positional, keywords)):
+            outputs = _run(twin, positional, keywords)
         module, notes = _editable(program, twin, args, kwargs)
     if static is not None:
         notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}.", *notes)
@@ -85,7 +90,7 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         f"The memory of {', '.join(names)} overlaps: the network trains and is cut with a copy for each."
         for names in sharing.overlapping
     )
-    return Trace(module, static, positional, keywords, sharing.overlapping, notes)
+    return Trace(module, static, positional, keywords, sharing.overlapping, notes, outputs)
 
 
 @contextmanager
@@ -106,12 +111,27 @@ def copy_of(model: nn.Module) -> nn.Module:
         ModelError: It cannot be copied.
     """
     try:
-        return copy.deepcopy(model)
+        # A weight that a hook computed before (weight norm, spectral norm) has a history, which cannot be copied; the
+        # hook computes it anew.
+        return copy.deepcopy(model, {id(value): value.detach().clone() for value in _with_history(model)})
     except Exception as exc:
         raise ModelError(
             f"A model is copied before it is analysed, but copying {type(model).__name__} failed: "
             f"{type(exc).__name__}: {first_line(exc)}"
         ) from exc
+
+
+def _with_history(model: nn.Module) -> Iterator[torch.Tensor]:
+    """Yield the tensors that modules keep as attributes and that were computed with gradients."""
+    seen, pending = set[int](), [vars(module) for module in model.modules()]
+    while pending:
+        value: Any = pending.pop()
+        if isinstance(value, torch.Tensor):
+            if not value.is_leaf:
+                yield value
+        elif isinstance(value, dict | list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            pending += value.values() if isinstance(value, dict) else value
 
 
 def example_of(args: Any, kwargs: Mapping[str, Any] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -183,28 +203,35 @@ def _drop_assertions(graph: fx.Graph) -> None:
             graph.erase_node(node)
 
 
-def _check_runs(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> None:
-    """Check that a model runs on its example, with the batch doubled or as it is.
+def _check_runs(
+    model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None
+) -> tuple[tuple[tuple[Any, ...], dict[str, Any]], tuple[torch.Tensor, ...]]:
+    """Check that a model runs on its example, with the batch doubled or as it is; return that and what it returned.
 
     Raises:
         ModelError: It does not.
     """
     doubled, given = example_of(args, kwargs), _copies(args, kwargs)
     try:
-        _run(model, *doubled)
+        return doubled, _run(model, *doubled)
     except ModelError:
         if _shapes(doubled) == _shapes(given):
             raise
-        _run(model, *given)
+        return given, _run(model, *given)
 
 
-def _run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Run a copy of a model once on copies: it may write to its buffers and its inputs, and draw random numbers."""
+def _run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[torch.Tensor, ...]:
+    """Run a copy of a model once on copies: it may write to its buffers and its inputs, and draw random numbers.
+
+    Returns:
+        The tensors in what it returns, in order.
+    """
     args, kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (args, dict(kwargs)))
     twin = copy_of(model)
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            twin(*args, **kwargs)
+        with torch.no_grad(), seeded_draws():
+            returned = pytree.tree_leaves(twin(*args, **kwargs))
+            return tuple(leaf.detach().clone() for leaf in returned if isinstance(leaf, torch.Tensor))
     except Exception as exc:
         leaves = pytree.tree_leaves((args, kwargs))
         shapes = [list(x.shape[1:]) if isinstance(x, torch.Tensor) else type(x).__name__ for x in leaves]
