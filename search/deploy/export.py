@@ -20,6 +20,7 @@ from ..graph.tracing import drawing
 from ..surgery import Subnet
 from .attention import spelled_out
 from .exported import PRECISION_TOLERANCES
+from .padding import keep_pads
 from .program import flattened, input_names, numbered, program_of, quiet, tensors_of
 
 INPUT_NAMES = "input"
@@ -91,6 +92,7 @@ def to_onnx(
         ) from exc
     _name_outputs(proto)
     _name_batch(proto)
+    keep_pads(proto)
     _strip(proto)
     for key, value in (metadata or {}).items():
         proto.metadata_props.add(key=key, value=value)

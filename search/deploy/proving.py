@@ -23,13 +23,19 @@ MEANINGS: Mapping[str, str] = {
     "cut, or a size was written anew wrongly",
     "trains": "gradients must reach every parameter that they reach in the unpruned network, so the cut network cannot "
     "be trained as it is",
-    "export": "the exported file must compute what the network computes, so the exporter or the runtime got it wrong",
-    "runtime": "the target must compute what torch computes, within its precision, so the runtime got an operator "
-    "wrong, or the precision is too coarse for this network: what would be timed is another one",
+    "export": "the exported file, run by the runtime, does not compute what the network computes",
+    "runtime": "the target does not compute what torch computes, within its precision: what would be timed is another "
+    "network",
     "reload": "the stored network, read in a fresh process, must compute what it computed before, so what was stored "
     "is not what was cut",
 }
 """Proof -> what it says, and what its failure means."""
+
+_FAULTS: Mapping[str, str] = {
+    "export": "it could not be told whether the exporter or the runtime got it wrong",
+    "runtime": "the runtime got an operator wrong, or the precision is too coarse for this network",
+}
+"""Proof -> whose fault its failure may be, where the proof does not say."""
 
 
 def prove(
@@ -91,7 +97,8 @@ def require(proofs: Mapping[str, Proof]) -> None:
     """
     for name, proof in proofs.items():
         if proof.failed:
-            note = f" ({proof.note})" if proof.note else ""
+            whose = proof.note or _FAULTS.get(name, "")
+            note = f" ({whose})" if whose else ""
             raise ProofError(
                 f"The proof `{name}` failed: outputs differ by {proof.max_abs_diff:.3g}, where at most "
                 f"{proof.tolerance * proof.scale:.3g} passes{note}. This means that {MEANINGS[name]}. Nothing was "
