@@ -38,7 +38,7 @@ from ..deploy import (
 from ..errors import ModelError
 from ..graph import Blueprint, Candidate, full
 from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs_of, why_whole
-from ..surgery import Proof, permutation
+from ..surgery import Proof, original, permutation
 from .progress import Progress, Silent
 from .proposal import propose
 
@@ -276,11 +276,12 @@ def _check_target(blueprint: Blueprint, slicer: Slicer, runtime: Runtime, target
 
 
 def prove(blueprint: Blueprint, seed: int) -> Proof:
-    """Run the permutation proof, once for all cuts of a blueprint.
+    """Run the permutation proof, once for all cuts of a blueprint; and prove that it is the user's network.
 
     Raises:
-        ProofError: It fails.
+        ProofError: One fails.
     """
+    require({"original": original(blueprint)})
     proof = permutation(blueprint, np.random.default_rng(seed))
     require({"permutation": proof})
     return proof

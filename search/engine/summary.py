@@ -94,7 +94,11 @@ def dims_of(blueprint: Blueprint, baseline: Candidate, subnet: Candidate | None)
 
 
 def _warnings(bench: Bench, table: LatencyTable) -> list[str]:
-    found = list(table.notes)
+    traced = bench.blueprint.trace
+    found = [
+        *table.notes,
+        *(note for note in traced.notes if traced.static_batch is None or traced.static_batch not in note),
+    ]
     for name, nodes in bench.blueprint.unknown.items():
         found.append(f"Operator {name} has no rule yet; what it touches was not cut ({len(nodes)} calls).")
     if bench.blueprint.trace.static_batch is not None:

@@ -16,6 +16,7 @@ from .axes import ONE, Algebra, Axis, Size
 from .blocks import find_blocks
 from .blueprint import Blueprint, Dim, Flow, Frozen, frozen_mapping
 from .causes import causes
+from .folding import fold, to_fold
 from .labels import labels_of
 from .module import held
 from .restrict import Restriction, module_of
@@ -69,9 +70,10 @@ def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
         NothingToCutError: Nothing can be cut.
     """
     restriction = restriction or Restriction()
-    comb_ = _Comb(traced.module, traced.overlapping)
-    comb_.run()
-    comb_.restrict(restriction)
+    comb_ = _combed(traced, restriction)
+    while folded := comb_.to_fold(restriction):
+        traced = fold(traced, folded)
+        comb_ = _combed(traced, restriction)
     dims, frozen = comb_.dims(restriction)
     blueprint = Blueprint(
         traced,
@@ -92,6 +94,13 @@ def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
             [(item.dim, item.reason) for item in frozen],
         )
     return replace(blueprint, blocks=blocks, not_removable=not_removable)
+
+
+def _combed(traced: Trace, restriction: Restriction) -> _Comb:
+    found = _Comb(traced.module, traced.overlapping)
+    found.run()
+    found.restrict(restriction)
+    return found
 
 
 class _Comb:
@@ -228,6 +237,11 @@ class _Comb:
         for name, axes in self.parameters.items():
             if (reason := restriction.reason(module_of(name))) is not None:
                 self._freeze(axes, reason)
+
+    def to_fold(self, restriction: Restriction) -> list[str]:
+        """Return the calls whose results must become parameters; see `folding`."""
+        unknown = [node for nodes in self.unknown.values() for node in nodes]
+        return to_fold(self.module.graph, self.algebra, self.axes, self.flows, unknown, restriction)
 
     def dims(self, restriction: Restriction) -> tuple[tuple[Dim, ...], tuple[Frozen, ...]]:
         """Name the free atoms that sit on a parameter, and say of the others why they are not free."""

@@ -1,7 +1,20 @@
 """Cut networks from blueprints, and prove the cuts right."""
 
 from .cut import cut
-from .proofs import Proof, compare, draw_like, everything, flat, outputs, permutation, reloaded, silenced
+from .proofs import (
+    Proof,
+    compare,
+    draw_like,
+    everything,
+    flat,
+    original,
+    outputs,
+    permutation,
+    reloaded,
+    silenced,
+    trains,
+    undecided,
+)
 from .recalibrate import recalibrate
 from .stored import GRAPH_FILE, MODEL_FILE, from_bytes, load_subnet, to_bytes
 from .structure import take_structure
@@ -19,6 +32,7 @@ __all__ = [
     "flat",
     "from_bytes",
     "load_subnet",
+    "original",
     "outputs",
     "permutation",
     "recalibrate",
@@ -26,4 +40,6 @@ __all__ = [
     "silenced",
     "take_structure",
     "to_bytes",
+    "trains",
+    "undecided",
 ]

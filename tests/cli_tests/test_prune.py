@@ -21,7 +21,7 @@ from tests.config_tests.conftest import NET as _PLAIN
 from .conftest import Answer, Lathe
 
 FILES = {"structure.json", "graph.json", "model.safetensors", "model.onnx", "baseline.onnx", "report.json"}
-PROOFS = ["permutation", "silenced", "export", "reload"]
+PROOFS = ["original", "permutation", "silenced", "trains", "export", "reload"]
 
 PAIR = """
 import torch

@@ -59,9 +59,11 @@ def copy_of(model: nn.Module) -> nn.Module:
     Raises:
         ModelError: It cannot be copied.
     """
-    # Buffers of lazy modules refuse to be copied.
+    # A weight that a hook computed before (weight norm, spectral norm) has a history, which cannot be copied; the
+    # hook computes it anew. Buffers of lazy modules refuse to be copied.
     lazy = (buffer for buffer in model.buffers() if isinstance(buffer, UninitializedBuffer))
     memo: dict[int, Any] = {id(buffer): _EMPTY(device=buffer.device, dtype=buffer.dtype) for buffer in lazy}
+    memo |= {id(value): value.detach().clone() for value in _with_history(model)}
     try:
         # Innermost first, so that a wrapper in a wrapped network is known when that is copied.
         for wrapper, inside in reversed(list(_wrappers(model))):
@@ -73,6 +75,19 @@ def copy_of(model: nn.Module) -> nn.Module:
             f"A model is copied before it is analysed, but copying {type(model).__name__} failed: "
             f"{type(exc).__name__}: {line}"
         ) from exc
+
+
+def _with_history(model: nn.Module) -> Iterator[torch.Tensor]:
+    """Yield the tensors that modules keep as attributes and that were computed with gradients."""
+    seen, pending = set[int](), [vars(module) for module in model.modules()]
+    while pending:
+        value: Any = pending.pop()
+        if isinstance(value, torch.Tensor):
+            if not value.is_leaf:
+                yield value
+        elif isinstance(value, dict | list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            pending += value.values() if isinstance(value, dict) else value
 
 
 def _wrappers(model: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:

@@ -27,8 +27,10 @@ from ..module import copy_graph
 from .calls import operator_name
 from .canonical import canonicalise
 from .dead import drop_dead
+from .draws import seeded_draws
 from .functional import make_functional, rename_reshapes
 from .lines import user_line
+from .modes import in_training, note_modes
 from .outputs import accept_outputs
 from .ready import copy_of, ready
 from .regions import inline_regions
@@ -38,6 +40,10 @@ _ASSERTIONS = frozenset({"_assert_tensor_metadata", "_assert_scalar", "_assert_a
 
 _FRAMES = 20_000
 """Python frames that copying and exporting may use: both descend into nested modules several frames a level."""
+
+
+Ran = tuple[tuple[tuple[Any, ...], dict[str, Any]], tuple[torch.Tensor, ...]]
+"""Arguments that a model ran with, and the tensors in what it returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class Trace:
         example: The arguments that the graph was traced with (batch of at least 2 where the batch is dynamic).
         overlapping: Groups of parameters and buffers that share memory without being the same view of it.
         notes: What tracing changed or lost, one sentence each.
+        outputs: The tensors that the user's own module returned for the example, in order; draws are `seeded_draws`.
     """
 
     module: fx.GraphModule
@@ -58,6 +65,7 @@ class Trace:
     example_kwargs: Mapping[str, Any]
     overlapping: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
+    outputs: tuple[torch.Tensor, ...] = ()
 
 
 def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) -> Trace:
@@ -77,9 +85,11 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         sharing = find_sharing(model)
         twin = copy_of(model).eval()
         tie(twin, sharing.ties)
-        check_runs(twin, args, kwargs)
+        ran_with, outputs = check_runs(twin, args, kwargs)
         program, static, (positional, keywords) = exported(twin, args, kwargs)
-        module, notes = _editable(program, first_names(twin))
+        if _shapes(ran_with) != _shapes((positional, keywords)):
+            outputs = _run(twin, positional, keywords, copy_of)
+        module, notes = _editable(program, twin, args, kwargs)
     if static is not None:
         notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}.", *notes)
     notes = (*prepared, *notes)
@@ -87,7 +97,7 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         f"The memory of {', '.join(names)} overlaps: the network trains and is cut with a copy for each."
         for names in sharing.overlapping
     )
-    return Trace(module, static, positional, keywords, sharing.overlapping, notes)
+    return Trace(module, static, positional, keywords, sharing.overlapping, notes, outputs)
 
 
 @contextmanager
@@ -125,9 +135,13 @@ def _copies(args: Any, kwargs: Mapping[str, Any] | None) -> tuple[tuple[Any, ...
     )
 
 
-def _editable(program: ExportedProgram, names: Mapping[str, str]) -> tuple[fx.GraphModule, tuple[str, ...]]:
+def _editable(
+    program: ExportedProgram, twin: nn.Module, args: Any, kwargs: Mapping[str, Any] | None
+) -> tuple[fx.GraphModule, tuple[str, ...]]:
     """Return an exported program as a plain graph module in its canonical form, and what users should know of it."""
-    source = program.module(check_guards=False)
+    source, names = program.module(check_guards=False), first_names(twin)
+    training = in_training(copy_of(twin))
+    modes = note_modes(source, training, lambda: exported(training, args, kwargs)[0].module(check_guards=False))
     graph = copy_graph(source.graph)[0]
     for node in graph.nodes:
         if node.op == "get_attr":
@@ -141,7 +155,20 @@ def _editable(program: ExportedProgram, names: Mapping[str, str]) -> tuple[fx.Gr
     notes += canonicalise(module.graph)
     make_functional(module.graph)
     drop_dead(module)
-    return module, notes
+    return module, (*notes, *modes, *_untrained(module))
+
+
+def _untrained(module: fx.GraphModule) -> tuple[str, ...]:
+    """Say which parameters are not trained."""
+    parameters = list(module.named_parameters())
+    names = [name for name, value in parameters if not value.requires_grad and value.is_floating_point()]
+    if not names:
+        return ()
+    shown = f"{', '.join(names[:3])}{', ...' * (len(names) > 3)}"
+    return (
+        f"{len(names)} of {len(parameters)} parameters ({shown}) have requires_grad=False: they are cut like the "
+        "others, and no training moves them.",
+    )
 
 
 def _note_inputs(graph: fx.Graph) -> None:
@@ -158,13 +185,16 @@ def _drop_assertions(graph: fx.Graph) -> None:
             graph.erase_node(node)
 
 
-def check_runs(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> None:
+def check_runs(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> Ran:
     """Check that a copy of a model runs on its example, with the batch doubled or as it is, and returns tensors.
+
+    Returns:
+        The arguments that it ran with, and the tensors in what it returned, in order.
 
     Raises:
         ModelError: It does not.
     """
-    _run_on_either(model, args, kwargs, copy_of)
+    return _run_on_either(model, args, kwargs, copy_of)
 
 
 def _run_on_either(
@@ -172,14 +202,14 @@ def _run_on_either(
     args: Any,
     kwargs: Mapping[str, Any] | None,
     taken: Callable[[nn.Module], nn.Module],
-) -> None:
+) -> Ran:
     doubled, given = example_of(args, kwargs), _copies(args, kwargs)
     try:
-        _run(model, *doubled, taken)
+        return doubled, _run(model, *doubled, taken)
     except ModelError:
         if _shapes(doubled) == _shapes(given):
             raise
-        _run(model, *given, taken)
+        return given, _run(model, *given, taken)
 
 
 def _run(
@@ -187,12 +217,16 @@ def _run(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     taken: Callable[[nn.Module], nn.Module],
-) -> None:
-    """Run what is taken of a model once, on copies: it may write to its buffers and inputs, and draw random numbers."""
+) -> tuple[torch.Tensor, ...]:
+    """Run what is taken of a model once, on copies: it may write to its buffers and inputs, and draw random numbers.
+
+    Returns:
+        The tensors in what it returns, in order.
+    """
     args, kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (args, dict(kwargs)))
     twin = taken(model)
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with torch.no_grad(), seeded_draws():
             outputs = twin(*args, **kwargs)
     except SystemExit as exc:
         raise _ended(exc) from exc
@@ -204,6 +238,8 @@ def _run(
             f"{type(exc).__name__}: {first_line(exc)}{user_line(exc)}. {_remedy_of_run(model, leaves)}"
         ) from exc
     accept_outputs(outputs, type(model).__name__)
+    returned = pytree.tree_leaves(outputs)
+    return tuple(leaf.detach().clone() for leaf in returned if isinstance(leaf, torch.Tensor))
 
 
 def _remedy_of_run(model: nn.Module, leaves: Sequence[Any]) -> str:
