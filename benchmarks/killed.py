@@ -20,9 +20,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def begin(source: Path, folder: Path) -> None:
+def begin(source: Path, folder: Path, seed: int) -> None:
     folder.mkdir(parents=True)
-    for name in ("baseline.safetensors", "table.jsonl"):
+    for name in (f"trained-{seed}.safetensors", "table.jsonl"):
         shutil.copy(source / name, folder / name)
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     calm, disturbed = folder / "calm", folder / "disturbed"
     for place in (calm, disturbed):
         shutil.rmtree(place, ignore_errors=True)
-        begin(arguments.source, place)
+        begin(arguments.source, place, arguments.seed)
     before = jobs(calm)
     began = time.monotonic()
     verdicts = [json.loads(start(calm, arguments.seed).communicate()[0])["verdict"]]

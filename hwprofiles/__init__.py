@@ -17,6 +17,7 @@ from .files import (
     writing_whole,
 )
 from .isolation import IsolatedProfiler
+from .load import LoadMeter
 from .measurement import Difference, Measurement
 from .pinning import pinned
 from .probe import memory_bytes, probe
@@ -75,6 +76,7 @@ __all__ = [
     "Interval",
     "IsolatedProfiler",
     "LatheError",
+    "LoadMeter",
     "MIN_SAMPLES",
     "MOST_JOURNAL_BYTES",
     "MOST_JSON_BYTES",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -82,6 +83,7 @@ def build(
     retry_failed: bool = False,
     fingerprint: str | None = None,
     allow_foreign: bool = False,
+    times: int = 1,
 ) -> LatencyTable:
     """Time the jobs that the journal lacks and return the whole table.
 
@@ -101,6 +103,8 @@ def build(
         retry_failed: Whether to try again the jobs that the runtime could not run.
         fingerprint: The machine; by default this one.
         allow_foreign: Whether to go on with another machine's table.
+        times: Timings that the journal should have of each job; the last one counts. More than one where a machine
+            was too unsteady to be believed the first time. The baseline is timed once in any case.
 
     Raises:
         ForeignTableError: The journal is of another machine or target.
@@ -117,7 +121,9 @@ def build(
         held = {r.job: r for r in writer.contents.records if dict(r.versions) == bench.versions}
         _check_baseline(held, baseline)
         todo = [_as_baseline(baseline), *_distinct(jobs, baseline)]
-        _fill(bench, writer, todo, held, time_limit_s, progress, retry_failed)
+        timed = _timings(r for r in writer.contents.records if dict(r.versions) == bench.versions)
+        enough = {job.key for job in todo if job.origin == BASELINE or timed[job.key] >= times}
+        _fill(bench, writer, todo, {k: r for k, r in held.items() if k in enough}, time_limit_s, progress, retry_failed)
     return assemble(store.read(), header, machine, bench.versions, allow_foreign)
 
 
@@ -164,6 +170,12 @@ def job_rng(rng: np.random.Generator, key: str, purpose: str) -> np.random.Gener
         )
     words = np.frombuffer(hashlib.sha256(f"{key}\0{purpose}".encode()).digest(), dtype=np.uint32)
     return np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *map(int, words))))
+
+
+def _timings(records: Iterable[Record]) -> Counter[str]:
+    """Return how often each job was timed; a timing that is written again for another purpose counts once."""
+    seen = {(r.job, r.date, r.measurement and tuple(sorted(r.measurement.windows.items()))) for r in records}
+    return Counter(job for job, *_ in seen)
 
 
 def _check_baseline(held: dict[str, Record], baseline: Job) -> None:

@@ -48,7 +48,7 @@ from .profiling import profile
 from .prune import prune
 from .report import Bundle, run
 from .tables import table
-from .terminal import STYLES, TerminalProgress, answers_only, show_report, tell
+from .terminal import STYLES, TerminalProgress, answers_only, show_report
 
 EXIT_STATUS: Mapping[str, int] = {"met": 0, "unneeded": 0, "missed": 1, "infeasible": 1, "unstable": 3}
 """Verdict -> exit status."""
@@ -152,13 +152,10 @@ def demo(
     as_json: Json = False,
 ) -> int:
     """Do the whole line on real handwritten digits, with a small network that is trained first."""
-    from .demo import demo_config, train_baseline
+    from .demo import run_demo
 
-    config = demo_config(out, seed)
     with answers_only(), TerminalProgress(_errors()) as progress:
-        progress.stage("train", "a small residual network on 1437 handwritten digits")
-        train_baseline(config, lambda step: progress.step(round(1000 * step.fraction), 1000, f"loss {step.loss:.3f}"))
-        outcome = run(config, progress=progress)
+        outcome = run_demo(out, seed, progress)
     return _answer(outcome, as_json)
 
 
@@ -193,8 +190,8 @@ def run_command(
     """Profile, search, cut, fine-tune, export, verify, report. Stops and goes on anywhere."""
     settings = load_config(config)
     if dry_run:
-        with answers_only():
-            found = plan(settings, tell=tell)
+        with answers_only(), TerminalProgress(_errors()) as progress:
+            found = plan(settings, progress=progress)
         return _show_plan(found, as_json)
     with answers_only(), TerminalProgress(_errors()) as progress:
         outcome = run(settings, progress=progress)

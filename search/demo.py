@@ -6,14 +6,14 @@ The network mixes dense residual blocks with depthwise ones, so that widths and 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from hwprofiles import Quantity, Target, write_whole
+from hwprofiles import Quantity, Target
 
 from .config import (
     BudgetConfig,
@@ -25,11 +25,11 @@ from .config import (
     SearchConfig,
     TaskConfig,
 )
-from .engine import RunFolder, make_folder, stage_seconds, translated
-from .finetune import FitStep, fit
+from .engine import Outcome, Progress, RunFolder, stage_seconds
+from .finetune import fit
+from .report import run
 from .tasks import load_task
 
-WEIGHTS = "baseline.safetensors"
 TRAINING_EPOCHS = 8.0
 
 
@@ -100,7 +100,7 @@ def make_net() -> DigitNet:
 def demo_config(out: Path, seed: int) -> RunConfig:
     """Return what the demo runs: digits, CPU, ONNX Runtime, one thread, half of the latency."""
     return RunConfig(
-        model=ModelConfig("search.demo:make_net", (("input", (1, 32, 32)),), weights=WEIGHTS, folder=out),
+        model=ModelConfig("search.demo:make_net", (("input", (1, 32, 32)),), weights=_weights(seed), folder=out),
         task=TaskConfig("digits", augment=False),
         targets=(Target("onnxruntime"),),
         budget=BudgetConfig(Quantity(0.5, "fraction")),
@@ -110,21 +110,27 @@ def demo_config(out: Path, seed: int) -> RunConfig:
     )
 
 
-def train_baseline(config: RunConfig, progress: Callable[[FitStep], None] | None = None) -> Path:
-    """Train the demo's network unless that was done, and return the file of its weights.
+def _weights(seed: int) -> str:
+    """Return the file of the network that was trained with a seed: each seed has its own."""
+    return f"trained-{seed}.safetensors"
+
+
+def run_demo(out: Path, seed: int, progress: Progress) -> Outcome:
+    """Train the demo's network unless that was done, and run its config to the end, or go on where it was stopped.
 
     Raises:
-        RunFolderError: The folder cannot be written, or the disk is full.
+        LatheError: What the user can act on; see `search.errors`.
     """
-    with translated(config.run.out):
-        make_folder(config.run.out)
-        path = config.run.out / WEIGHTS
-        if not path.exists():
-            _train(config, path, progress)
-    return path
+    config = demo_config(out, seed)
+    return run(config, progress=progress, prepare=partial(train_baseline, config))
 
 
-def _train(config: RunConfig, path: Path, progress: Callable[[FitStep], None] | None) -> None:
+def train_baseline(config: RunConfig, progress: Progress, folder: RunFolder) -> None:
+    """Train the demo's network, unless its weights are in the folder."""
+    name = str(config.model.weights)
+    if folder.file(name).exists():
+        return
+    progress.stage("train", "a small residual network on 1437 handwritten digits")
     began = time.monotonic()
     torch.manual_seed(config.run.seed)
     model = make_net()
@@ -133,9 +139,9 @@ def _train(config: RunConfig, path: Path, progress: Callable[[FitStep], None] | 
         load_task(config),
         epochs=TRAINING_EPOCHS,
         settings=FinetuneSettings(lr=3e-3, distillation=0.0),
-        checkpoint=config.run.out / "baseline.ckpt",
+        checkpoint=folder.file(f"{name}.ckpt"),
         seed=config.run.seed,
-        progress=progress,
+        progress=lambda step: progress.step(*step.told()),
     )
-    write_whole(path, save({name: value.contiguous() for name, value in model.state_dict().items()}))
-    stage_seconds(RunFolder(config.run.out), {"train": time.monotonic() - began})
+    folder.write(name, save({key: value.contiguous() for key, value in model.state_dict().items()}))
+    stage_seconds(folder, {"train": time.monotonic() - began})

@@ -6,6 +6,7 @@ LatheError                     (hwprofiles) anything that is not a slip in the c
 ├── ModelError         exit 2  the user's network or its weights do not load
 │   └── NothingToCutError      it has nothing that can be cut; carries the reasons
 ├── DataError          exit 2  the user's data do not fit the task
+├── UserExitError      exit 3  the user's network, task or loader ended the program
 ├── ExportError        exit 3  the network cannot be written as, or sliced from, an ONNX file
 ├── ProofError         exit 3  a proof on a cut failed: Lathe got this network wrong
 ├── BundleError        exit 2  a bundle is damaged, or calls what a bundle may not
@@ -54,6 +55,12 @@ class DataError(LatheError):
     """The user's data cannot be read, or do not fit the task."""
 
     exit_code: ClassVar[int] = 2
+
+
+class UserExitError(LatheError):
+    """The user's own code called `sys.exit`, or raised SystemExit in another way."""
+
+    exit_code: ClassVar[int] = 3
 
 
 class ExportError(LatheError):

@@ -134,11 +134,11 @@ def _show_uncut(console: Console, report: Mapping[str, Any]) -> None:
 def _show_cut(console: Console, report: Mapping[str, Any], bundle: Path) -> None:
     before, after = report["parameters"]["baseline"], report["parameters"]["subnet"]
     narrowed = sum(dim["subnet"] < dim["baseline"] for dim in report["dims"])
-    console.print(
-        f"[bold green]cut[/]  {narrowed} of {len(report['dims'])} free dims became narrower; parameters fell by "
-        f"{format_percent(1 - after / before)}.",
-        highlight=False,
-    )
+    dims, fell = "dim" if narrowed == 1 else "dims", format_percent(1 - after / before)
+    console.print(f"[bold green]cut[/]  {narrowed} {dims} became narrower; parameters fell by {fell}.", highlight=False)
+    for reason, count in Counter(item["reason"] for item in report["whole"]).items():
+        text = f"{count} more {'keeps its size' if count == 1 else 'keep their size'}: {reason}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("", "baseline", "subnet"):
         table.add_column(name, justify="left" if not name else "right")

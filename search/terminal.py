@@ -164,6 +164,11 @@ def _lines(report: Mapping[str, Any]) -> list[str]:
     if ratio is not None:
         text = f"{format_percent(ratio['median'])} [{format_percent(ratio['low'])}, {format_percent(ratio['high'])}]"
         lines.append(f"paired ratio, subnet to baseline: {text}")
+    if report["verdict"] == "unstable":
+        reasons = ((report.get("measurements") or {}).get("verify") or {}).get("judgement") or [
+            "no reason was recorded"
+        ]
+        lines += [f"too unsteady to tell: {reason}" for reason in reasons]
     infeasible = report.get("infeasible")
     if infeasible is not None:
         lines.append(f"least reachable latency: {format_seconds(infeasible['least_latency_s'])}")

@@ -175,6 +175,18 @@ class Runtime(ABC):
             RuntimeUnavailableError: The target cannot be used here.
         """
 
+    def plain(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session | None:
+        """Load a file without the runtime's optimisations of its graph, to tell its own faults from the file's.
+
+        Returns:
+            A session like that of `load`; None where the runtime has no such way.
+
+        Raises:
+            ArtefactError: See `load`.
+            RuntimeUnavailableError: Likewise.
+        """
+        return None
+
     def table_kind(self, target: Target) -> ArtefactKind:
         """Return what tables for a target are made of: a kind that times as `artefact_kind` does and is made faster."""
         return self.artefact_kind

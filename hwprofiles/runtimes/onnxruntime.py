@@ -114,11 +114,26 @@ class OnnxRuntime(Runtime):
         self.require(target)
         return _OnnxSession(artefact, target, rng)
 
+    def plain(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> Session:
+        """Load a file without any optimisation of its graph.
+
+        Raises:
+            ArtefactError: See `load`.
+            RuntimeUnavailableError: Likewise.
+        """
+        self.require(target)
+        return _OnnxSession(artefact, target, rng, optimised=False)
+
 
 class _OnnxSession(Session):
-    def __init__(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> None:
+    def __init__(
+        self, artefact: bytes | Path, target: Target, rng: np.random.Generator, *, optimised: bool = True
+    ) -> None:
         self._artefact, self._target = artefact, target
-        self._session = start_session(str(artefact) if isinstance(artefact, Path) else artefact, target)
+        options = session_options(target)
+        if not optimised:
+            options.graph_optimization_level = _library().GraphOptimizationLevel.ORT_DISABLE_ALL
+        self._session = start_session(str(artefact) if isinstance(artefact, Path) else artefact, target, options)
         self._specs = tuple(_input_spec(value, target.batch) for value in self._session.get_inputs())
         self._output_names = [output.name for output in self._session.get_outputs()]
         self._inputs = random_inputs(self._specs, rng)

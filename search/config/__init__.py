@@ -23,8 +23,10 @@ from .sections import (
 from .source import UserFunction, load_function
 from .template import config_template
 from .weights import Tell
+from .wrapped import COMPILED, inner_of, unwrapped
 
 __all__ = [
+    "COMPILED",
     "OPTIMIZERS",
     "SAMPLERS",
     "TASK_KINDS",
@@ -44,6 +46,7 @@ __all__ = [
     "check_identity",
     "config_template",
     "differences",
+    "inner_of",
     "inputs_of",
     "is_source",
     "listed",
@@ -53,4 +56,5 @@ __all__ = [
     "near_match",
     "parse_inputs",
     "tell_nobody",
+    "unwrapped",
 ]

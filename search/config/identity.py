@@ -28,13 +28,21 @@ def differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[
     )
 
 
-def check_identity(stored: Mapping[str, Any], config: RunConfig) -> None:
+def check_identity(stored: Mapping[str, Any], config: RunConfig, *, weights: bool = True) -> None:
     """Refuse a run folder that another config has filled.
+
+    Args:
+        stored: The identity of the run that filled it.
+        config: The run that is to go on there.
+        weights: Whether the content of the weights counts; not before there are any.
 
     Raises:
         RunFolderError: The identities differ; the message lists what differs.
     """
-    found = differences(stored, config.identity())
+    current = config.identity()
+    if not weights:
+        stored, current = _without_digest(stored), _without_digest(current)
+    found = differences(stored, current)
     if found:
         raise RunFolderError(
             f"A run folder holds one run, but {config.run.out} was filled by another config ({listed(found)}): "
@@ -46,6 +54,13 @@ def listed(found: Sequence[str]) -> str:
     """Write differences into a message: the first ones, and how many there are more."""
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return "; ".join(found[:_SHOWN]) + more
+
+
+def _without_digest(identity: Mapping[str, Any]) -> dict[str, Any]:
+    model = identity.get("model")
+    if not isinstance(model, Mapping):
+        return dict(identity)
+    return {**identity, "model": {key: value for key, value in model.items() if key != "weights_sha256"}}
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

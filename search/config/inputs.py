@@ -62,13 +62,14 @@ class Inputs:
         return {name: list(x.shape[1:]) for name, x in (named | dict(self.kwargs)).items()}
 
 
-def parse_inputs(texts: Sequence[str]) -> Inputs:
+def parse_inputs(texts: Sequence[str], dtype: torch.dtype = torch.float32) -> Inputs:
     """Read the texts of `--input`; each is `[name=]3,224,224[:dtype]`.
 
     Examples hold random numbers of a fixed seed; integers are 0, which is a legal index of anything, and bools True.
 
     Args:
         texts: At least one.
+        dtype: Type of the inputs that are given without one.
 
     Raises:
         ConfigError: There is none, one cannot be read, or a name is given twice.
@@ -82,10 +83,10 @@ def parse_inputs(texts: Sequence[str]) -> Inputs:
     args: list[torch.Tensor] = []
     kwargs: dict[str, torch.Tensor] = {}
     for text in texts:
-        name, shape, dtype = _parse(text)
+        name, shape, own = _parse(text)
         if name in kwargs:
             raise ConfigError(f"Each `--input` has a name of its own, but {name!r} is given twice: remove one.")
-        example = _example(shape, dtype, generator)
+        example = _example(shape, own or dtype, generator)
         if name is None:
             args.append(example)
         else:
@@ -95,6 +96,8 @@ def parse_inputs(texts: Sequence[str]) -> Inputs:
 
 def inputs_of(texts: Sequence[str], source: str, model: nn.Module) -> Inputs:
     """Read the texts of `--input`; where there are none, take the size that a timm model says it was made for.
+
+    Inputs without a type have that of the network's parameters.
 
     Args:
         texts: Of `--input`; may be empty for `timm:NAME`.
@@ -109,10 +112,16 @@ def inputs_of(texts: Sequence[str], source: str, model: nn.Module) -> Inputs:
         size = settings.get("input_size") if isinstance(settings, Mapping) else None
         if size:
             texts = [",".join(str(extent) for extent in size)]
-    return parse_inputs(texts)
+    return parse_inputs(texts, _type_of(model))
 
 
-def _parse(text: str) -> tuple[str | None, tuple[int, ...], torch.dtype]:
+def _type_of(model: nn.Module) -> torch.dtype:
+    """Return the one type of a network's floating-point parameters; float32 where there are several or none."""
+    found = {parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()}
+    return found.pop() if len(found) == 1 else torch.float32
+
+
+def _parse(text: str) -> tuple[str | None, tuple[int, ...], torch.dtype | None]:
     match = _TEXT.fullmatch(text.strip())
     if match is None:
         raise _wrong(text, "it cannot be read")
@@ -128,8 +137,8 @@ def _parse(text: str) -> tuple[str | None, tuple[int, ...], torch.dtype]:
         raise _wrong(text, f"{shown(shape)} has {MOST_AXES} axes or more, or one above {LONGEST_AXIS}")
     if dtype is not None and dtype not in DTYPES:
         raise _wrong(text, f"{shown(dtype)} is none of the types {', '.join(DTYPES)}{near_match(dtype, DTYPES)}")
-    sizes, kind = tuple(int(extent) for extent in extents), DTYPES[dtype or "float32"]
-    lack = lack_of_room([sizes], BATCH, kind.itemsize)
+    sizes, kind = tuple(int(extent) for extent in extents), None if dtype is None else DTYPES[dtype]
+    lack = lack_of_room([sizes], BATCH, (kind or torch.float32).itemsize)
     if lack is not None:
         raise _wrong(text, f"the example {lack}")
     return name, sizes, kind

@@ -19,6 +19,7 @@ from .sections import (
     SearchConfig,
     SpaceConfig,
     TaskConfig,
+    is_source,
 )
 
 IDENTITY_FORMAT = 1
@@ -59,6 +60,14 @@ class RunConfig:
         """The target of the run."""
         return self.targets[0]
 
+    def given(self) -> tuple[Path, ...]:
+        """Return the files and folders that the run reads and must leave as they are."""
+        task = self.task
+        named = [(self.model.folder, self.model.weights)]
+        named += [(self.model.folder, _file_of(self.model.source)), (task.folder, _file_of(task.kind))]
+        named += [(task.folder, _file_of(data) if is_source(data) else data) for data in (task.train, task.val) if data]
+        return tuple(folder / name for folder, name in named if name is not None)
+
     def identity(self) -> dict[str, Any]:
         """Return what makes this run this run, as an object that JSON holds without loss.
 
@@ -88,6 +97,12 @@ class RunConfig:
         }
         plain: dict[str, Any] = json.loads(json.dumps(identity))
         return plain
+
+
+def _file_of(source: str) -> str | None:
+    """Return the Python file of a source, or None where it names a module or no source at all."""
+    place = source.rpartition(":")[0]
+    return place if place.endswith(".py") else None
 
 
 def _digest(path: Path) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 
 from hwprofiles import LatheError
 
+from ..errors import UserExitError
 from .near import near_match
 
 _OURS = ("hwprofiles", "latency_tables", "search")
@@ -143,7 +144,12 @@ def _calling(source: str, folder: Path, error: type[LatheError]) -> Iterator[Non
         except LatheError:
             raise
         # A user's sys.exit() must not end the run without a word.
-        except (Exception, SystemExit) as exc:
+        except SystemExit as exc:
+            raise UserExitError(
+                f"{source!r} ended the program (SystemExit: {exc}) instead of returning ({_own_line(exc, folder)}): "
+                "raise an error, or return."
+            ) from exc
+        except Exception as exc:
             raise error(f"{source!r} raised {type(exc).__name__}: {exc} ({_own_line(exc, folder)})") from exc
 
 

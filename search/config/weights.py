@@ -14,6 +14,7 @@ from hwprofiles import shown
 
 from ..errors import ModelError
 from .unwrap import named_alike, networks_in
+from .wrapped import unwrapped
 
 Tell = Callable[[str], None]
 """What is told to the user in one sentence, such as `Progress.note`."""
@@ -40,13 +41,16 @@ def load_weights(model: nn.Module, path: Path, tell: Tell) -> None:
     """
     notes: list[str] = []
     state = _only_network(_read(path), path, notes)
+    model = unwrapped(model)
     own: dict[str, object] = dict(model.state_dict())
     state, renamed = named_alike(own, state)
     notes += [f"{path.name}: {renamed}"] if renamed else []
     _check(own, state, path)
     notes += _rounded(own, state, path)
+    # Tensors on the device "meta" have no numbers to be written over: the file's take their place.
+    empty = any(isinstance(value, Tensor) and value.is_meta for value in own.values())
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(_as_own(own, state) if empty else state, assign=empty)
     # The network may have hooks of its own.
     except Exception as exc:
         raise ModelError(
@@ -195,6 +199,12 @@ def _rounded(own: Mapping[str, object], state: Mapping[str, Tensor], path: Path)
             pair = f"{_type(value)}, and become the network's {_type(one)}"
             counts[pair] = counts.get(pair, 0) + 1
     return [f"{path.name}: {count} tensors are stored as {pair}." for pair, count in counts.items()]
+
+
+def _as_own(own: Mapping[str, object], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors in the network's types."""
+    types = {name: value.dtype for name, value in own.items() if isinstance(value, Tensor)}
+    return {name: value.to(types.get(name, value.dtype)) for name, value in state.items()}
 
 
 def _listed(names: list[str]) -> str:

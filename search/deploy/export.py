@@ -16,10 +16,13 @@ from torch.export import ExportedProgram
 from hwprofiles import Session, write_whole
 
 from ..errors import ExportError
+from ..graph.tracing import drawing
 from ..surgery import Subnet
 from .attention import spelled_out
 from .exported import PRECISION_TOLERANCES
+from .padding import keep_pads
 from .program import flattened, input_names, numbered, program_of, quiet, tensors_of
+from .steps import in_steps
 
 INPUT_NAMES = "input"
 OUTPUT_NAMES = "output"
@@ -79,7 +82,7 @@ def to_onnx(
     try:
         with quiet(), torch.no_grad():
             program, names = _program(model, positional, dict(kwargs or {}), dynamic=dynamic_batch)
-            proto = _written(spelled_out(program), names)
+            proto = _written(in_steps(spelled_out(program)), names)
     except Exception as exc:
         raise ExportError(
             f"A network must export to ONNX, but {type(model).__name__} does not: {_root_cause(exc)} Replace that "
@@ -87,6 +90,7 @@ def to_onnx(
         ) from exc
     _name_outputs(proto)
     _name_batch(proto)
+    keep_pads(proto)
     _strip(proto)
     for key, value in (metadata or {}).items():
         proto.metadata_props.add(key=key, value=value)
@@ -190,7 +194,8 @@ def check_export(model: nn.Module, session: Session, inputs: torch.Tensor, preci
         expected = model(batch).numpy()
     (got,) = session.outputs({spec.name: batch.numpy()}).values()
     difference = float(np.abs(got - expected).max() / max(float(np.abs(expected).max()), 1e-12))
-    if not difference <= tolerance:
+    # A runtime draws random numbers of its own; then the difference says nothing of the file.
+    if not difference <= tolerance and not drawing(model):
         raise ExportError(
             f"An exported file computes what its network computes, within {tolerance:g} of the largest output, "
             f"but the outputs of {type(model).__name__} differ by {difference:.3g}."

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hwprofiles import ArtefactError, Runtime, Session, Target, get_runtime
 
 from ..graph import Trace
-from ..surgery import Proof, Subnet, compare, draw_like
+from ..graph.tracing import drawing, seeded_draws
+from ..surgery import Proof, Subnet, compare, draw_like, undecided
+from .blame import fault
 from .program import flattened, tensors_of
 
 TOLERANCES = {torch.float16: 1e-2, torch.bfloat16: 5e-2}
@@ -47,7 +50,8 @@ def exported(
         threads: How many it uses.
 
     Returns:
-        The worst of all comparisons; where the runtime cannot run the file, a proof that does not apply.
+        The worst of all comparisons; where the runtime cannot run the file, or draws random numbers of its own, a proof
+        that does not apply.
     """
     runtime = runtime or get_runtime("onnxruntime")
     tolerance = tolerance_of(subnet)
@@ -57,12 +61,14 @@ def exported(
         if (reason := runtime.unavailable(target)) is not None:
             return not_exported(subnet, reason)
         tensors = tuple(_with_batch(tensor, batch) for tensor in tensors_of(*draw_like(trace, rng)))
+        content = file.read_bytes()
         try:
-            with runtime.load(file.read_bytes(), target, np.random.default_rng(0)) as session:
-                found += _compared(subnet, session, tensors, tolerance)
+            with runtime.load(content, target, np.random.default_rng(0)) as session:
+                proofs = _compared(subnet, session, tensors, tolerance)
+                found.append(_explained(proofs, subnet, session, tensors, content, runtime, target))
         except ArtefactError as exc:
             return not_exported(subnet, str(exc))
-    return max(found, key=_relative)
+    return _decided(max(found, key=_relative), subnet)
 
 
 def computed(subnet: Subnet, content: bytes, runtime: Runtime, target: Target, rng: np.random.Generator) -> Proof:
@@ -85,8 +91,37 @@ def computed(subnet: Subnet, content: bytes, runtime: Runtime, target: Target, r
     )
     tolerance = max(tolerance_of(subnet), PRECISION_TOLERANCES[target.precision])
     with runtime.load(content, target, np.random.default_rng(0)) as session:
-        worst = max(_compared(subnet, session, tensors, tolerance), key=_relative)
-    return replace(worst, name="runtime")
+        proofs = _compared(subnet, session, tensors, tolerance)
+        worst = _explained(proofs, subnet, session, tensors, content, runtime, target)
+    return _decided(replace(worst, name="runtime"), subnet)
+
+
+def _explained(
+    proofs: Sequence[Proof],
+    subnet: Subnet,
+    session: Session,
+    tensors: Sequence[torch.Tensor],
+    content: bytes,
+    runtime: Runtime,
+    target: Target,
+) -> Proof:
+    """Return the worst of some comparisons; one that fails says whose fault it is, as far as that can be told."""
+    worst = max(proofs, key=_relative)
+    if not worst.failed or worst.note or runtime.artefact_kind != "onnx" or drawing(subnet):
+        return worst
+    feeds = _feeds(session, tensors)
+    expected = _expected(subnet, tensors)
+
+    def is_right(outputs: Sequence[NDArray[np.generic]]) -> bool:
+        return all(proof.passed for proof in _held_against(expected, outputs, worst.tolerance))
+
+    return replace(worst, note=fault(content, feeds, is_right, runtime, target))
+
+
+def _decided(proof: Proof, subnet: Subnet) -> Proof:
+    """Return a proof as it is; one of a network that draws random numbers says nothing where outputs differ."""
+    operators = drawing(subnet)
+    return undecided(proof, operators) if proof.failed and operators else proof
 
 
 def not_exported(subnet: Subnet, why: str) -> Proof:
@@ -101,11 +136,23 @@ def tolerance_of(subnet: Subnet) -> float:
 
 
 def _compared(subnet: Subnet, session: Session, tensors: Sequence[torch.Tensor], tolerance: float) -> list[Proof]:
-    with torch.no_grad():
+    outputs = list(session.outputs(_feeds(session, tensors)).values())
+    return _held_against(_expected(subnet, tensors), outputs, tolerance)
+
+
+def _expected(subnet: Subnet, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    with torch.no_grad(), seeded_draws():
         # On copies: a network may write to its inputs.
-        expected = flattened(subnet)(*map(torch.clone, tensors))
-    feeds = {spec.name: tensor.numpy() for spec, tensor in zip(session.input_specs, tensors, strict=True)}
-    got = list(session.outputs(feeds).values())
+        return list(flattened(subnet)(*map(torch.clone, tensors)))
+
+
+def _feeds(session: Session, tensors: Sequence[torch.Tensor]) -> dict[str, NDArray[np.generic]]:
+    return {spec.name: tensor.numpy() for spec, tensor in zip(session.input_specs, tensors, strict=True)}
+
+
+def _held_against(
+    expected: Sequence[torch.Tensor], got: Sequence[NDArray[np.generic]], tolerance: float
+) -> list[Proof]:
     if len(got) != len(expected):
         return [Proof("export", float("inf"), 1.0, tolerance, True, f"{len(got)} outputs instead of {len(expected)}")]
     return [

@@ -11,21 +11,31 @@ from hwprofiles import Runtime
 
 from ..errors import ProofError
 from ..graph import Blueprint, Selection
-from ..surgery import Proof, Subnet, permutation, reloaded, silenced
+from ..surgery import Proof, Subnet, original, permutation, reloaded, silenced, trains
 from .exported import exported, not_exported
 
 MEANINGS: Mapping[str, str] = {
+    "original": "the network that is cut, with everything kept, must compute what your own module computes on your "
+    "weights and example, so tracing it changed something",
     "permutation": "permuting the units of every dim must not change the output, so an operator's rule is wrong for "
     "this network: something that must be cut together came apart",
     "silenced": "the cut network must equal the unpruned one in which the cut units are zero, so the wrong units were "
     "cut, or a size was written anew wrongly",
-    "export": "the exported file must compute what the network computes, so the exporter or the runtime got it wrong",
-    "runtime": "the target must compute what torch computes, within its precision, so the runtime got an operator "
-    "wrong, or the precision is too coarse for this network: what would be timed is another one",
+    "trains": "gradients must reach every parameter that they reach in the unpruned network, so the cut network cannot "
+    "be trained as it is",
+    "export": "the exported file, run by the runtime, does not compute what the network computes",
+    "runtime": "the target does not compute what torch computes, within its precision: what would be timed is another "
+    "network",
     "reload": "the stored network, read in a fresh process, must compute what it computed before, so what was stored "
     "is not what was cut",
 }
 """Proof -> what it says, and what its failure means."""
+
+_FAULTS: Mapping[str, str] = {
+    "export": "it could not be told whether the exporter or the runtime got it wrong",
+    "runtime": "the runtime got an operator wrong, or the precision is too coarse for this network",
+}
+"""Proof -> whose fault its failure may be, where the proof does not say."""
 
 
 def prove(
@@ -60,8 +70,10 @@ def prove(
     """
     rng = np.random.default_rng(seed)
     makers: dict[str, Callable[[], Proof]] = {
+        "original": lambda: original(blueprint),
         "permutation": lambda: permutation(blueprint, rng),
         "silenced": lambda: silenced(blueprint, selection, rng),
+        "trains": lambda: trains(blueprint, subnet),
         "export": lambda: (
             not_exported(subnet, onnx)
             if isinstance(onnx, str)
@@ -85,7 +97,8 @@ def require(proofs: Mapping[str, Proof]) -> None:
     """
     for name, proof in proofs.items():
         if proof.failed:
-            note = f" ({proof.note})" if proof.note else ""
+            whose = proof.note or _FAULTS.get(name, "")
+            note = f" ({whose})" if whose else ""
             raise ProofError(
                 f"The proof `{name}` failed: outputs differ by {proof.max_abs_diff:.3g}, where at most "
                 f"{proof.tolerance * proof.scale:.3g} passes{note}. This means that {MEANINGS[name]}. Nothing was "

@@ -10,7 +10,7 @@ from .progress import Progress, Silent
 from .proposal import Proposal, propose
 from .pruning import Pruned, PruneSettings, prune
 from .records import StudyResult, TrialRecord
-from .run import BUNDLE, Outcome, execute
+from .run import BUNDLE, Outcome, Prepare, execute
 from .samplers import SAMPLERS, make_sampler
 from .stored import check_report
 from .study import run_study
@@ -25,6 +25,7 @@ __all__ = [
     "Plan",
     "Progress",
     "Proposal",
+    "Prepare",
     "PruneSettings",
     "Pruned",
     "RunFolder",

@@ -38,7 +38,7 @@ from ..deploy import (
 from ..errors import ModelError
 from ..graph import Blueprint, Candidate, full
 from ..space import BlockKnob, SearchSpace, WidthKnob, derive, knobs_of, why_whole
-from ..surgery import Proof, permutation
+from ..surgery import Proof, original, permutation
 from .progress import Progress, Silent
 from .proposal import propose
 
@@ -96,13 +96,23 @@ class Bench:
     ) -> Bench:
         """Check the target, export the network once, and sweep the stairs that the table lacks.
 
+        The arguments are those of `unswept` and `swept`, and so is what they raise.
+        """
+        opened = cls.unswept(blueprint, target, store, seed, runtime)
+        return opened.swept(progress, allow_foreign=allow_foreign)
+
+    @classmethod
+    def unswept(
+        cls, blueprint: Blueprint, target: Target, store: Store, seed: int, runtime: Runtime | None = None
+    ) -> Bench:
+        """Check the target and export the network once; there are no knobs yet.
+
         Raises:
             RuntimeUnavailableError: It cannot.
             ExportError: The network does not export to ONNX.
             ProofError: The permutation proof fails: something that must be cut together came apart. Or the target does
                 not compute what torch computes, within its precision: what it needs for that is not worth knowing.
             ArtefactError: The target cannot run the unpruned network.
-            ForeignTableError: The table is of another machine, and `allow_foreign` does not hold.
         """
         runtime = runtime or get_runtime(target.runtime)
         runtime.require(target)
@@ -110,10 +120,17 @@ class Bench:
         proof = prove(blueprint, seed)
         slicer = SLICERS[runtime.table_kind(target)](blueprint, target.batch)
         _check_target(blueprint, slicer, runtime, target, seed)
-        bench = cls(blueprint, runtime, target, profile, slicer, {}, (), (), store, seed, proof)
-        stairs = bench._stairs(progress or Silent(), allow_foreign)
-        widths, blocks = knobs_of(blueprint, stairs)
-        return replace(bench, stairs=stairs, widths=widths, blocks=blocks)
+        return cls(blueprint, runtime, target, profile, slicer, {}, (), (), store, seed, proof)
+
+    def swept(self, progress: Progress | None = None, *, allow_foreign: bool = False) -> Bench:
+        """Return the same with the knobs that the target's stairs offer, after sweeping those that the table lacks.
+
+        Raises:
+            ForeignTableError: The table is of another machine, and `allow_foreign` does not hold.
+        """
+        stairs = self._stairs(progress or Silent(), allow_foreign)
+        widths, blocks = knobs_of(self.blueprint, stairs)
+        return replace(self, stairs=stairs, widths=widths, blocks=blocks)
 
     def _stairs(self, progress: Progress, allow_foreign: bool) -> Mapping[str, Stairs | EvenStairs]:
         """Sweep the stairs that the table lacks; offer whole blocks where the runtime compiles each file for long."""
@@ -200,6 +217,7 @@ class Bench:
         progress: Callable[[int, int, str], None] | None = None,
         time_limit_s: float | None = None,
         allow_foreign: bool = False,
+        times: int = 1,
     ) -> LatencyTable:
         """Time the candidates that the table lacks and return the table.
 
@@ -209,6 +227,7 @@ class Bench:
             progress: Told before each comparison.
             time_limit_s: See `latency_tables.build`.
             allow_foreign: Likewise.
+            times: Likewise.
         """
         jobs = [job(self.blueprint, self.slicer, candidate, origin) for candidate in candidates]
         return build(
@@ -223,6 +242,7 @@ class Bench:
             progress=progress,
             fingerprint=self.fingerprint,
             allow_foreign=allow_foreign,
+            times=times,
         )
 
     def row(self, table: LatencyTable, candidate: Candidate) -> NetworkRow | None:
@@ -256,11 +276,12 @@ def _check_target(blueprint: Blueprint, slicer: Slicer, runtime: Runtime, target
 
 
 def prove(blueprint: Blueprint, seed: int) -> Proof:
-    """Run the permutation proof, once for all cuts of a blueprint.
+    """Run the permutation proof, once for all cuts of a blueprint; and prove that it is the user's network.
 
     Raises:
-        ProofError: It fails.
+        ProofError: One fails.
     """
+    require({"original": original(blueprint)})
     proof = permutation(blueprint, np.random.default_rng(seed))
     require({"permutation": proof})
     return proof

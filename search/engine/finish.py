@@ -15,10 +15,10 @@ from hwprofiles import Measurement, Quantity, Runtime, Target
 from ..config import RunConfig
 from ..deploy import BASELINE, SUBNET, Delivered, Verification, check_export, export, prove, require, verify
 from ..errors import RunFolderError, TrainingError
-from ..finetune import FitResult, FitStep, evaluate, fit
+from ..finetune import FitResult, evaluate, fit
 from ..graph import Blueprint, Candidate, Selection, full
 from ..importance import Scores, select
-from ..surgery import Proof, Subnet, cut, load_subnet, to_bytes
+from ..surgery import Proof, Subnet, cut, load_subnet, take_structure, to_bytes
 from ..tasks import Task
 from .folder import RunFolder
 from .layout import FILES, STORED_FILES, delivered
@@ -85,6 +85,7 @@ def finish(
     networks, target = {BASELINE: teacher, SUBNET: subnet}, config.target
     _store(folder, ".", BASELINE, teacher)
     files = {BASELINE: delivered(folder.path, BASELINE), SUBNET: delivered(folder.file(place), SUBNET)}
+    progress.stage("export", "both networks")
     _export(config, networks, files)
     proofs = {}
     if config.run.proofs:
@@ -125,7 +126,9 @@ def _tune(
 ) -> tuple[Subnet, list[dict[str, Any]]]:
     stored = folder.read_json(f"{place}/finetune.json", TUNED)
     if stored is not None:
-        return load_subnet(folder.file(place)), stored["history"]
+        subnet = load_subnet(folder.file(place))
+        take_structure(subnet, teacher)
+        return subnet, stored["history"]
     progress.stage("finetune", "with the unpruned network as teacher")
     subnet = objective.network(candidate)
     settings = config.finetune
@@ -140,7 +143,7 @@ def _tune(
             settings=settings.settings,
             checkpoint=folder.file(f"{place}/finetune.ckpt"),
             seed=config.run.seed,
-            progress=lambda step: progress.step(*_told(step)),
+            progress=lambda step: progress.step(*step.told()),
         )
     except TrainingError as exc:
         kept = f"{place}/{LAST_GOOD}"
@@ -156,10 +159,6 @@ def _tune(
 def _store(folder: RunFolder, place: str, contestant: str, network: Subnet) -> None:
     for name, data in zip(STORED_FILES[contestant], to_bytes(network).values(), strict=True):
         folder.write(f"{place}/{name}", data)
-
-
-def _told(step: FitStep) -> tuple[int, int, str]:
-    return round(1000 * step.fraction), 1000, f"epoch {step.epoch + 1}, loss {step.loss:.4g}"
 
 
 def _export(config: RunConfig, networks: dict[str, Subnet], files: dict[str, Delivered]) -> None:

@@ -6,7 +6,7 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from hwprofiles import (
 from ..config import RunConfig, check_identity
 from ..errors import RunFolderError
 from . import stored
+from .layout import is_own
 
 IDENTITY_FILE = "run.json"
 LOCK_FILE = "run.lock"
@@ -84,18 +85,27 @@ class RunFolder:
 
 
 @contextmanager
-def open_folder(config: RunConfig) -> Iterator[RunFolder]:
+def open_folder(config: RunConfig, prepare: Callable[[RunFolder], None] | None = None) -> Iterator[RunFolder]:
     """Open or begin the folder of a run, alone.
 
+    Args:
+        config: What the run is told.
+        prepare: Makes what the config names and only this process may write, once the folder is known to be its own.
+
     Raises:
-        RunFolderError: It belongs to another config (which keys differ), another process is at work in it, it cannot
-            be written, or the disk is full.
+        RunFolderError: It belongs to another config (which keys differ), another process is at work in it, the run
+            would write over a file that the config names, it cannot be written, or the disk is full.
         UnfitFileError: A link or the like lies where a run has its files.
     """
     folder = RunFolder(config.run.out)
     with translated(config.run.out), _locked(folder):
         _settle(folder)
+        _check_given(folder, config)
         found = folder.read_json(IDENTITY_FILE, stored.IDENTITY)
+        if prepare is not None:
+            if found is not None:
+                check_identity(found, config, weights=False)
+            prepare(folder)
         if found is not None and _holds_work(folder):
             check_identity(found, config)
         elif found != config.identity():
@@ -107,6 +117,25 @@ def _settle(folder: RunFolder) -> None:
     """Refuse links and the like among a run's own files, and delete what a killed process left of some."""
     check_plain(*(path for pattern in _OWN for path in folder.path.glob(pattern)))
     clear_unfinished(folder.path, folder.file("bundle"), *folder.path.glob("candidates/*"))
+
+
+def _check_given(folder: RunFolder, config: RunConfig) -> None:
+    """Refuse a run that would write over what it was given.
+
+    Raises:
+        RunFolderError: A file that the config names is one of those that a run writes into its folder.
+    """
+    for given in config.given():
+        try:
+            inside = given.resolve().relative_to(folder.path.resolve()).parts
+        except ValueError:
+            continue
+        if inside and is_own(inside[0]):
+            raise RunFolderError(
+                f"A run never writes over what it was given, but the config names {given}, and {inside[0]} is a name "
+                f"that the run itself uses in its folder {folder.path}: move that file, or name another folder in "
+                "[run] out."
+            )
 
 
 def _holds_work(folder: RunFolder) -> bool:

@@ -1,7 +1,8 @@
-"""Names of the files in a bundle."""
+"""Names of the files in a bundle and in a run folder."""
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 
@@ -22,6 +23,20 @@ BUNDLE_FILES = frozenset(
     {*FILES.values(), *chain(*STORED_FILES.values()), PT2_FILE, REPORT_FILE, STRUCTURE_FILE, *PAGE_FILES}
 )
 """Everything that a bundle may hold."""
+
+
+_OWN = (
+    *FILES.values(),
+    *chain(*STORED_FILES.values()),
+    *("run.json", "run.lock", "stages.json", "table.jsonl", "objectives.jsonl", "rough.json"),
+    *("study-*.log*", "starts-*.json", "candidates", "bundle"),
+)
+"""Names, as globs, that a run writes in its folder."""
+
+
+def is_own(name: str) -> bool:
+    """Tell whether a name in a run folder is one that the run writes."""
+    return any(fnmatchcase(name, own) for own in _OWN)
 
 
 def delivered(place: Path, contestant: str) -> Delivered:

@@ -11,11 +11,11 @@ from typing import Any
 from hwprofiles import PROTOCOLS, Interval, Runtime, verify_protocol
 from latency_tables import Store
 
-from ..config import RunConfig, Tell, load_model, tell_nobody
+from ..config import RunConfig
 from ..space import WidthKnob
-from ..tasks import load_task
 from .bench import Bench, in_seconds, is_unneeded, reference_of
-from .run import check_task, combed, example_of
+from .progress import Progress, Silent
+from .run import analysed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,42 +80,44 @@ class Plan:
         }
 
 
-def plan(config: RunConfig, runtime: Runtime | None = None, tell: Tell = tell_nobody) -> Plan:
+def plan(config: RunConfig, runtime: Runtime | None = None, progress: Progress | None = None) -> Plan:
     """Load everything, time the unpruned and the smallest network, and write nothing.
 
     Args:
-        config: What would be run.
+        config: What the run would be told.
         runtime: Times files; by default the one that the target names.
-        tell: See `search.config.load_model`.
+        progress: Told what is found out.
 
     Raises:
         LatheError: What the run itself would raise before its table; see `search.errors`.
     """
-    model, task = load_model(config, config.run.seed, tell), load_task(config)
-    blueprint = combed(config, model, example_of(config))
-    check_task(model, task, example_of(config))
+    progress = progress or Silent()
+    blueprint, _ = analysed(config, progress)
+    budget, search = config.budget.latency, config.search
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench.open(blueprint, config.target, Store(Path(folder) / "table.jsonl"), config.run.seed, runtime)
-        began = bench.runtime.clock()
-        table = bench.fill([bench.smallest()])
-        each_s = (bench.runtime.clock() - began) / 2
-        row = bench.row(table, bench.smallest())
-    reference = reference_of(table)
-    budget = config.budget.latency
-    networks = len(bench.design(bench.affordable(config.search.table_networks)))
-    timing = networks * each_s
-    timing += PROTOCOLS["finalist"].time_limit_s + verify_protocol(budget.kind == "time").time_limit_s
+        store = Store(Path(folder) / "table.jsonl")
+        bench = Bench.unswept(blueprint, config.target, store, config.run.seed, runtime)
+        reference = reference_of(bench.fill([]))
+        unneeded, least, networks, timing = is_unneeded(budget, reference), None, 0, 0.0
+        if not unneeded:
+            bench = bench.swept(progress)
+            began = bench.runtime.clock()
+            row = bench.row(bench.fill([bench.smallest()]), bench.smallest())
+            least = None if row is None else row.seconds
+            networks = len(bench.design(bench.affordable(search.table_networks)))
+            timing = networks * (bench.runtime.clock() - began)
+            timing += PROTOCOLS["finalist"].time_limit_s + verify_protocol(budget.kind == "time").time_limit_s
     return Plan(
         config.target.slug,
         in_seconds(budget, reference),
         reference,
-        None if row is None else row.seconds,
+        least,
         bench.widths,
         tuple(block.block for block in bench.blocks),
         tuple((item.dim, item.reason) for item in blueprint.frozen),
         tuple(blueprint.unknown),
         networks,
-        config.search.trials,
+        0 if unneeded else search.trials,
         timing,
-        is_unneeded(budget, reference),
+        unneeded,
     )

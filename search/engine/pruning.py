@@ -19,7 +19,7 @@ from hwprofiles import get_runtime
 
 from ..deploy import BASELINE, PT2_FILE, SUBNET, export, prove, require, write_pt2
 from ..errors import ExportError, ModelError, NothingToCutError
-from ..graph import Blueprint, Selection, Trace, analyse, full, trace, uniform
+from ..graph import Blueprint, Candidate, Selection, Trace, analyse, full, one_per_product, trace, uniform
 from ..graph.restrict import Restriction
 from ..importance import select
 from ..surgery import Subnet, cut, everything, to_bytes
@@ -31,6 +31,9 @@ from .summary import REPORT_FORMAT, Report, dims_of
 
 RUNTIME = "onnxruntime"
 """What the exported file is proven on."""
+
+OTHER_FACTOR = "the other factor of the same size is cut (of heads times their inside, the heads)"
+FEW_UNITS = "the ratio rounds to none of its units, or the least that it may keep is its size"
 
 DYNAMIC_BATCHES = (1, 3)
 """Batch sizes at which a file that takes any is proven."""
@@ -227,6 +230,7 @@ def _opening(blueprint: Blueprint, selection: Selection, subnet: Subnet, setting
         "proofs": {},
         "frozen": [{"dim": item.dim, "reason": item.reason} for item in blueprint.frozen],
         "dims": dims_of(blueprint, full(blueprint), selection.candidate),
+        "whole": _whole(blueprint, selection.candidate),
         "blocks": [{"name": name, "choice": choice} for name, choice in selection.candidate.blocks.items()],
         "unknown_operators": {name: list(nodes) for name, nodes in blueprint.unknown.items()},
         "warnings": warnings,
@@ -234,6 +238,17 @@ def _opening(blueprint: Blueprint, selection: Selection, subnet: Subnet, setting
         "versions": {"torch": torch.__version__, **get_runtime(RUNTIME).versions()},
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+
+
+def _whole(blueprint: Blueprint, candidate: Candidate) -> list[dict[str, str]]:
+    """Return each free dim that kept its size, and why."""
+    chosen = one_per_product(blueprint)
+    found = []
+    for dim in blueprint.dims:
+        if candidate.dims.get(dim.name) == dim.size:
+            reason = FEW_UNITS if dim.name in chosen else OTHER_FACTOR
+            found.append({"dim": dim.name, "reason": reason})
+    return found
 
 
 def _uncut(traced: Trace, exc: NothingToCutError, seconds: Mapping[str, float]) -> Report:

@@ -1,69 +1,43 @@
-"""Search until a finalist is inside the budget on the clock: predict, solve, sample, time, correct."""
+"""One round of a search: predict, solve, sample, time. Where it aims is said elsewhere (`aiming`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hwprofiles import Interval, Quantity
-from latency_tables import LatencyTable, Predictor
+import numpy as np
+import numpy.typing as npt
+
+from hwprofiles import Interval
+from latency_tables import LatencyTable, NetworkRow, Predictor
 
 from ..errors import ModelError
-from ..graph import Candidate
+from ..graph import Candidate, full
 from ..graph.keys import units
 from ..importance import Scores
 from ..space import SearchSpace
-from .bench import SAFETY, Bench, in_seconds, reference_of
+from .aiming import Aim, Range
+from .bench import SAFETY, Bench
 from .exact import Solution, least_latency, solve
+from .finalist import ENOUGH, Finalist
 from .folder import RunFolder
 from .objective import Objective, magnitudes, sensitivities
 from .progress import Progress
-from .records import StudyResult, TrialRecord
+from .records import TrialRecord
 from .stored import STARTS
 from .study import run_study
-
-MOST_ROUNDS = 6
-"""Searches in one run; each after the first aims lower by what the finalist before it missed, the last as low as can
-be, so that "infeasible" is only said of a budget that the fastest network was timed against."""
 
 AIM_LEVEL = 0.9
 """Share of the networks at the aim that should be inside the budget."""
 
 SOLVER_LIMIT_S = 60.0
 
+MOST_TIMINGS = 3
+"""Timings of one finalist: an unsteady machine may be calm a little later, and one that is not says so."""
 
-@dataclass(frozen=True, slots=True)
-class Finalist:
-    """The best candidate of one round, and what the clock says of it.
-
-    Attributes:
-        round: Number of the search, from 0.
-        candidate: The network.
-        target_s: Predicted seconds that the search had to stay within.
-        predicted: Estimate, with interval, as JSON holds it.
-        measured: Its seconds at the reference speed.
-        study: All trials of the round.
-        exact: The additive surrogate's optimum at this target.
-        fastest: Whether the search had to stay within the least reachable latency, so that nothing faster is left.
-    """
-
-    round: int
-    candidate: Candidate
-    target_s: float
-    predicted: Mapping[str, float]
-    measured: Interval
-    study: StudyResult
-    exact: Solution
-    fastest: bool = False
-
-    def is_inside(self, budget_s: float) -> bool:
-        """Tell whether the upper end of the measured interval is within the budget."""
-        return self.measured.high <= budget_s
-
-    def is_worth_proving(self, budget_s: float) -> bool:
-        """Tell whether to go on with it: the fastest network there is has the benefit of the doubt."""
-        return self.is_inside(budget_s) or (self.fastest and self.measured.low <= budget_s)
+Losses = tuple[dict[str, npt.NDArray[np.float64]], dict[str, float]]
+"""Dim -> loss at each level, and block -> loss of its removal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,60 +51,98 @@ class SearchSettings:
     stop: Callable[[], bool]
 
 
-def rounds(
-    bench: Bench,
-    table: LatencyTable,
-    predictor: Predictor,
-    objective: Objective,
-    scores: Scores,
-    budget: Quantity,
-    settings: SearchSettings,
-    folder: RunFolder,
-    progress: Progress,
-) -> Iterator[Finalist]:
-    """Yield one finalist a round; whoever asks for the next one says that this one is over the budget.
+class Rounds:
+    """Searches, one after the other, each ending with a finalist that is timed.
 
-    A pure function of (table, seed): finalists that the table has are not timed again.
+    A pure function of (table, seed): finalists that the table has are not timed again, unless their timing leaves open
+    what it was for.
+
+    Args:
+        bench: The network on its target.
+        table: All timings.
+        predictor: What they say of others.
+        objective: Scores candidates.
+        scores: Importance of each unit.
+        budget_s: What must be met, in seconds at the reference speed.
+        settings: What the config says of the search.
+        folder: Keeps the studies and where they began.
     """
-    reference = reference_of(table)
-    budget_s = in_seconds(budget, reference)
-    space = bench.space(predictor)
-    target_s = aim(predictor, budget_s)
-    least_s = least_latency(space).latency_s
-    losses = None
-    for number in range(MOST_ROUNDS):
-        fastest = target_s <= least_s or number == MOST_ROUNDS - 1
-        if fastest:
-            target_s = least_s
+
+    def __init__(
+        self,
+        bench: Bench,
+        table: LatencyTable,
+        predictor: Predictor,
+        objective: Objective,
+        scores: Scores,
+        budget_s: float,
+        settings: SearchSettings,
+        folder: RunFolder,
+    ) -> None:
+        self._bench, self._table, self._predictor = bench, table, predictor
+        self._objective, self._scores = objective, scores
+        self._settings, self._folder = settings, folder
+        self.space = bench.space(predictor)
+        self.within = Range(
+            budget_s,
+            aim(predictor, budget_s),
+            least_latency(self.space).latency_s,
+            self.space.latency_of(full(bench.blueprint)),
+        )
+        self._losses: list[Losses] | None = None
+        self._timed: dict[Candidate, Interval] = {}
+
+    def search(self, number: int, aimed: Aim, progress: Progress) -> Finalist:
+        """Search within an aim, and time the best candidate.
+
+        Raises:
+            ModelError: No candidate's outputs were finite, or the runtime cannot run the best one.
+        """
         progress.stage("search", f"round {number + 1}")
-        if losses is None:
-            losses = [sensitivities(space, objective, lambda d, t: progress.step(d, t, "sensitivity"))]
-            losses.append(magnitudes(space, scores))
-        solutions = [solve(space, *loss, target_s, time_limit_s=SOLVER_LIMIT_S) for loss in losses]
-        starts = _stored_starts(folder, f"starts-{number}.json", solutions)
+        solutions = [
+            solve(self.space, *loss, aimed.target_s, time_limit_s=SOLVER_LIMIT_S)
+            for loss in self._known_losses(progress)
+        ]
+        trials = self._settings.trials
         study = run_study(
-            space,
-            target_s,
-            objective,
-            path=folder.file(f"study-{number}.log"),
-            trials=settings.trials,
-            sampler=settings.sampler,
-            seed=settings.seed,
-            starts=starts,
-            progress=lambda trial: progress.step(trial.number + 1, settings.trials, _told(trial)),
-            stop=settings.stop,
-            identity=settings.identity,
+            self.space,
+            aimed.target_s,
+            self._objective,
+            path=self._folder.file(f"study-{number}.log"),
+            trials=trials,
+            sampler=self._settings.sampler,
+            seed=self._settings.seed,
+            starts=_stored_starts(self._folder, f"starts-{number}.json", solutions),
+            progress=lambda trial: progress.step(trial.number + 1, trials, _told(trial)),
+            stop=self._settings.stop,
+            identity=self._settings.identity,
         )
         if study.candidate is None:
             raise ModelError(f"A search needs a network whose outputs are finite. {study.reason}")
-        measured = _time(bench, table, study.candidate, progress)
-        predicted = estimate(bench, predictor, study.candidate)
-        yield Finalist(number, study.candidate, target_s, predicted, measured, study, solutions[0], fastest)
-        if fastest:
-            return
-        # The prediction, not only the target, is what was too low: widths are stairs, and a target that is a little
-        # lower may be met by the very same network.
-        target_s = min(target_s, predicted["estimate"]) * min(budget_s / measured.high, 1.0) * (1 - SAFETY / 2)
+        predicted = estimate(self._bench, self._predictor, study.candidate)
+        return Finalist(
+            number,
+            study.candidate,
+            aimed.target_s,
+            predicted,
+            self._measured(study.candidate, progress),
+            study,
+            solutions[0],
+            aimed.fastest,
+        )
+
+    def _measured(self, candidate: Candidate, progress: Progress) -> Interval:
+        """Return the seconds of a finalist; a round may end with the one of an earlier round."""
+        if candidate not in self._timed:
+            self._timed[candidate] = _time(self._bench, self._table, candidate, self.within.budget_s, progress)
+        return self._timed[candidate]
+
+    def _known_losses(self, progress: Progress) -> list[Losses]:
+        """Return what each choice costs alone, worked out once for all rounds."""
+        if self._losses is None:
+            measured = sensitivities(self.space, self._objective, lambda d, t: progress.step(d, t, "sensitivity"))
+            self._losses = [measured, magnitudes(self.space, self._scores)]
+        return self._losses
 
 
 def aim(predictor: Predictor, budget_s: float) -> float:
@@ -154,15 +166,25 @@ def _told(trial: TrialRecord) -> str:
     return "failed" if trial.objective is None else f"divergence {trial.objective:.4g}"
 
 
-def _time(bench: Bench, table: LatencyTable, candidate: Candidate, progress: Progress) -> Interval:
-    """Return the seconds of a candidate, timed now unless the table has it."""
+def _time(bench: Bench, table: LatencyTable, candidate: Candidate, budget_s: float, progress: Progress) -> Interval:
+    """Return the seconds of a candidate, timed now unless the table has it, and again while they leave all open."""
     row = bench.row(table, candidate)
-    if row is None:
-        progress.stage("finalist", "timed on the target")
-        row = bench.row(bench.fill([candidate], origin="finalist"), candidate)
-    if row is None:
-        raise ModelError(f"The runtime must run what is searched, but it could not run finalist {candidate.digest}.")
+    times = 1 if row is None else 2
+    while row is None or (_is_open(row, budget_s) and times <= MOST_TIMINGS):
+        progress.stage("finalist", "timed on the target" if times == 1 else "timed again: it was too unsteady to tell")
+        row = bench.row(bench.fill([candidate], origin="finalist", times=times), candidate)
+        if row is None:
+            raise ModelError(
+                f"The runtime must run what is searched, but it could not run finalist {candidate.digest}."
+            )
+        times += 1
     return row.seconds
+
+
+def _is_open(row: NetworkRow, budget_s: float) -> bool:
+    """Tell whether a timing leaves open on which side of the budget a network is, though a longer one might tell."""
+    low, high = row.seconds.low, row.seconds.high
+    return low <= budget_s < high and (bool(row.judgement) or high - low > 2 * ENOUGH * row.seconds.median)
 
 
 def estimate(bench: Bench, predictor: Predictor, candidate: Candidate) -> dict[str, Any]:

@@ -3,43 +3,55 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from hwprofiles import LatheError, Runtime, format_percent, format_seconds
+from hwprofiles import Runtime, format_percent, format_seconds
 from latency_tables import LatencyTable, Predictor, Store
 
 from ..config import RunConfig, load_model
 from ..deploy import BASELINE, SUBNET, structure_digest
-from ..errors import DataError
+from ..finetune import Length, free_thread_count
 from ..graph import Blueprint, Candidate, comb
-from ..graph.tracing import user_line
 from ..importance import score
+from ..space import SearchSpace
 from ..tasks import Task, load_task
 from . import summary
+from .aiming import chosen, next_aim
 from .bench import Bench, in_seconds, is_unneeded, reference_of
 from .exact import least_latency
+from .finalist import Finalist
 from .finish import Finished, finish
 from .folder import RunFolder, open_folder, stage_seconds, translated
 from .layout import FILES, REPORT_FILE, STORED_FILES, STRUCTURE_FILE
 from .objective import Objective
-from .progress import Progress, Silent
-from .rounds import Finalist, SearchSettings, aim, holds_up, rounds
-from .stored import REPORT
+from .progress import Progress, Sharing, Silent
+from .rehearsal import check_inputs, rehearse
+from .rounds import Rounds, SearchSettings, aim, holds_up
+from .stored import REPORT, ROUGH
 
 TABLE_FILE = "table.jsonl"
 BUNDLE = "bundle"
 
+ROUGH_FILE = "rough.json"
+
+RETIMING_S = 60.0
+"""For how long a table that errs too much is timed once more."""
+
 REFINING = 3
 """One network of so many in a table is drawn just inside the budget; the others cover all cells."""
+
+
+Prepare = Callable[[Progress, RunFolder], None]
+"""Makes files that a config names, in the run's own folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +69,33 @@ class Outcome:
     fresh: bool
 
 
-def execute(config: RunConfig, *, progress: Progress | None = None, runtime: Runtime | None = None) -> Outcome:
+def execute(
+    config: RunConfig,
+    *,
+    progress: Progress | None = None,
+    runtime: Runtime | None = None,
+    prepare: Prepare | None = None,
+) -> Outcome:
     """Run a config to its end, or go on where it was stopped.
 
     Args:
         config: What to do.
         progress: Told how far it is.
         runtime: Times files; by default the one that the target names.
+        prepare: Makes what the config names, such as weights, once no other process can be at work in the folder.
 
     Raises:
         LatheError: What the user can act on; see `search.errors`.
     """
-    progress = progress or Silent()
-    with open_folder(config) as folder, translated(folder.path), flushed_denormals():
+    told = progress or Silent()
+    with free_thread_count(told.note) as threads, flushed_denormals():
+        progress = Sharing(told, threads)
+        with open_folder(config, None if prepare is None else partial(prepare, progress)) as folder:
+            return _executed(config, folder, progress, runtime)
+
+
+def _executed(config: RunConfig, folder: RunFolder, progress: Progress, runtime: Runtime | None) -> Outcome:
+    with translated(folder.path):
         stored = folder.read_json(f"{BUNDLE}/{REPORT_FILE}", REPORT)
         if stored is not None and stored["verdict"] != "unstable":
             progress.note(f"This run is complete; its bundle is in {folder.file(BUNDLE)}.")
@@ -104,29 +130,28 @@ class _Run:
     def report(self) -> dict[str, Any]:
         with self._timed("analyse"):
             self._progress.stage("analyse", "the network's structure")
-            model, task = self._model(), load_task(self._config)
-            example = example_of(self._config)
-            blueprint = combed(self._config, model, example)
-            check_task(model, task, example)
+            blueprint, task = analysed(self._config, self._progress)
             store = Store(self._folder.file(TABLE_FILE))
             seed, runtime = self._config.run.seed, self._given_runtime
-            bench = Bench.open(blueprint, self._config.target, store, seed, runtime, self._progress)
-        quick = self._quick_answer(bench)
-        return quick if quick is not None else self._search(bench, task)
+            bench = Bench.unswept(blueprint, self._config.target, store, seed, runtime)
+        with self._timed("table"):
+            self._progress.stage("table", "the unpruned network")
+            table = bench.fill([])
+        if is_unneeded(self._config.budget.latency, reference_of(table)):
+            return summary.unneeded(summary.opening(self._config, bench, table))
+        with self._timed("table"):
+            bench = bench.swept(self._progress)
+        out_of_reach = self._out_of_reach(bench)
+        return out_of_reach if out_of_reach is not None else self._search(bench, task)
 
-    def _model(self) -> nn.Module:
-        return load_model(self._config, self._config.run.seed, self._progress.note)
-
-    def _quick_answer(self, bench: Bench) -> dict[str, Any] | None:
-        """Time the unpruned and the smallest network: budgets above or below both need no search."""
+    def _out_of_reach(self, bench: Bench) -> dict[str, Any] | None:
+        """Time the smallest network: budgets below it need no search."""
         budget = self._config.budget.latency
         with self._timed("table"):
-            self._progress.stage("table", "the unpruned and the smallest network")
+            self._progress.stage("table", "the smallest network")
             table = bench.fill([bench.smallest()])
         reference = reference_of(table)
         opened = summary.opening(self._config, bench, table)
-        if is_unneeded(budget, reference):
-            return summary.unneeded(opened)
         row = bench.row(table, bench.smallest())
         if row is not None and row.seconds.low > in_seconds(budget, reference):
             shares = {unit.name: unit.share for unit in row.units if unit.share is not None}
@@ -138,26 +163,20 @@ class _Run:
     def _search(self, bench: Bench, task: Task) -> dict[str, Any]:
         table, predictor = self._table(bench)
         opened = summary.opening(self._config, bench, table)
-        scores = score(bench.blueprint)
+        scores, config = score(bench.blueprint), self._config
         objective = Objective(
             bench.blueprint, scores, task.calibration(), task.divergence, self._folder.file("objectives.jsonl")
         )
-        config = self._config
         identity = f"{structure_digest(bench.blueprint)}-{_digest(bench.blueprint)}-{config.search.calibration}"
         settings = SearchSettings(
             config.search.trials, config.search.sampler, config.run.seed, identity, _alarm(config.search.time_limit_s)
         )
+        budget_s = in_seconds(config.budget.latency, reference_of(table))
+        rounds = Rounds(bench, table, predictor, objective, scores, budget_s, settings, self._folder)
         finalists: list[Finalist] = []
         proven: tuple[Finalist, Finished] | None = None
-        budget_s = in_seconds(config.budget.latency, reference_of(table))
-        found = rounds(
-            bench, table, predictor, objective, scores, config.budget.latency, settings, self._folder, self._progress
-        )
-        for finalist in self._timed_rounds(found):
-            finalists.append(finalist)
-            self._tell_finalist(finalist, budget_s)
-            if not finalist.is_worth_proving(budget_s):
-                continue
+        while (finalist := self._next_to_prove(rounds, finalists)) is not None:
+            self._tell_few_steps(task)
             with self._timed("finish"):
                 finished = finish(
                     config,
@@ -174,11 +193,21 @@ class _Run:
             proven = finalist, finished
             if finished.verification.verdict != "missed":
                 break
+            refuted = finalist.candidate
+            finalists[:] = [replace(one, refuted=one.refuted or one.candidate == refuted) for one in finalists]
             self._progress.note("The verification missed the budget; the search goes on with a lower aim.")
         if proven is None:
-            return self._none_inside(bench, predictor, opened, finalists)
+            return self._none_inside(rounds.space, predictor, opened, finalists)
         self._bundle(*proven)
         return summary.answered(opened, bench, predictor, finalists, *proven, task.metric_name)
+
+    def _next_to_prove(self, rounds: Rounds, finalists: list[Finalist]) -> Finalist | None:
+        """Search, adding to the finalists, until one of them is worth proving or nothing is left to try."""
+        while (aimed := next_aim(finalists, rounds.within)) is not None:
+            with self._timed("search"):
+                finalists.append(rounds.search(len(finalists), aimed, self._progress))
+            self._tell_finalist(finalists[-1], rounds.within.budget_s)
+        return chosen(finalists, rounds.within.budget_s)
 
     def _table(self, bench: Bench) -> tuple[LatencyTable, Predictor]:
         """Build the table in two steps: networks that cover all cells, then some just inside the budget."""
@@ -193,18 +222,51 @@ class _Run:
             table = self._fill(bench, near, f"{len(near)} networks near the budget")
         predictor = bench.predictor(table, [*design, *near])
         self._tell_table(table, predictor, budget_s)
+        if self._is_rough(predictor, budget_s):
+            table = self._retimed(bench, [*near, *design])
+            predictor = bench.predictor(table, [*design, *near])
+            self._tell_table(table, predictor, budget_s)
         return table, predictor
 
-    def _fill(self, bench: Bench, candidates: list[Candidate], detail: str) -> LatencyTable:
+    def _is_rough(self, predictor: Predictor, budget_s: float) -> bool:
+        """Tell whether a table errs too much to be searched by; what was decided once holds for a resumed run."""
+        stored = self._folder.read_json(ROUGH_FILE, ROUGH)
+        if stored is None:
+            error = predictor.held_out.near(budget_s).mape
+            stored = {"mean_error": error, "rough": error > summary.ROUGH_TABLE}
+            self._folder.write_json(ROUGH_FILE, stored)
+        return bool(stored["rough"])
+
+    def _retimed(self, bench: Bench, candidates: list[Candidate]) -> LatencyTable:
+        """Time a table's networks once more, those near the budget first, for a while."""
+        self._progress.note(
+            f"That is more than {format_percent(summary.ROUGH_TABLE)}: other work may have run beside the timing. Its "
+            f"networks are timed once more, for {format_seconds(RETIMING_S)} at most."
+        )
+        return self._fill(bench, candidates, "its networks, once more", times=2, time_limit_s=RETIMING_S)
+
+    def _fill(
+        self,
+        bench: Bench,
+        candidates: list[Candidate],
+        detail: str,
+        *,
+        times: int = 1,
+        time_limit_s: float | None = None,
+    ) -> LatencyTable:
         with self._timed("table"):
             self._progress.stage("table", detail)
-            return bench.fill(candidates, progress=lambda done, total, _: self._progress.step(done, total))
+            return bench.fill(
+                candidates,
+                progress=lambda done, total, _: self._progress.step(done, total, "networks"),
+                times=times,
+                time_limit_s=time_limit_s,
+            )
 
     def _none_inside(
-        self, bench: Bench, predictor: Predictor, opened: dict[str, Any], finalists: list[Finalist]
+        self, space: SearchSpace, predictor: Predictor, opened: dict[str, Any], finalists: list[Finalist]
     ) -> dict[str, Any]:
         """No finalist was inside the budget: say what is the least that can be reached."""
-        space = bench.space(predictor)
         least = least_latency(space)
         held_out = predictor.held_out.to_json()
         opened = {**opened, "table": {**opened["table"], "held_out": held_out}}
@@ -237,11 +299,24 @@ class _Run:
         )
 
     def _tell_finalist(self, finalist: Finalist, budget_s: float) -> None:
-        inside = "inside" if finalist.is_inside(budget_s) else "over"
+        share = format_percent(finalist.measured.high / budget_s)
+        where = "inside" if finalist.is_inside(budget_s) else "over"
+        if finalist.is_undecided(budget_s):
+            where = "too unsteady to tell whether inside"
         self._progress.note(
             f"Round {finalist.round + 1}: predicted {format_seconds(finalist.predicted['estimate'])}, measured "
-            f"{format_seconds(finalist.measured.median)}, {inside} the budget of {format_seconds(budget_s)}."
+            f"{format_seconds(finalist.measured.median)}, {where} the budget of {format_seconds(budget_s)} (up to "
+            f"{share} of it)."
         )
+
+    def _tell_few_steps(self, task: Task) -> None:
+        settings = self._config.finetune
+        steps = Length.of(settings.epochs, settings.minutes, task.steps_per_epoch).steps
+        if steps is not None and steps < summary.FEW_STEPS:
+            self._progress.note(
+                f"The fine-tuning takes {steps} steps in all ({settings.epochs:g} epochs of {task.steps_per_epoch}): "
+                "few for a network that was cut. More `epochs`, or a smaller `batch_size`, make more."
+            )
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -251,13 +326,17 @@ class _Run:
         finally:
             stage_seconds(self._folder, {stage: time.monotonic() - began})
 
-    def _timed_rounds(self, found: Iterator[Finalist]) -> Iterator[Finalist]:
-        while True:
-            with self._timed("search"):
-                finalist = next(found, None)
-            if finalist is None:
-                return
-            yield finalist
+
+def analysed(config: RunConfig, progress: Progress) -> tuple[Blueprint, Task]:
+    """Load the network and its task, see that they fit, and comb the network; nothing is timed.
+
+    Raises:
+        LatheError: What the user can act on; see `search.errors`.
+    """
+    check_inputs(config)
+    model, task = load_model(config, config.run.seed, progress.note), load_task(config, progress.note)
+    rehearse(config, model, task)
+    return combed(config, model, example_of(config)), task
 
 
 def example_of(config: RunConfig) -> tuple[torch.Tensor, ...]:
@@ -275,41 +354,6 @@ def _alarm(limit_s: float | None) -> Callable[[], bool]:
     """Return what tells whether a time limit, counted from now, is over."""
     began = time.monotonic()
     return lambda: limit_s is not None and time.monotonic() - began > limit_s
-
-
-def check_task(model: nn.Module, task: Task, example: tuple[torch.Tensor, ...]) -> None:
-    """Check that network and task fit, before anything that takes long.
-
-    Raises:
-        DataError: There is no held-out batch, the task does not take the network's outputs, or the unpruned network's
-            loss is not a number.
-    """
-    batch = next(iter(task.val_batches()), None)
-    if batch is None:
-        raise DataError("A task needs at least one held-out batch, but there was none.")
-    inputs, targets = batch
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            outputs = model(inputs)
-            task.metric(outputs, targets)
-            loss = float(task.loss(outputs, targets))
-    except LatheError:
-        raise
-    except Exception as exc:
-        raise DataError(
-            f"The task must take the network's outputs, but on the first held-out batch (inputs of shape "
-            f"{list(inputs.shape[1:])}, network made for {[list(x.shape[1:]) for x in example]}) it raised "
-            f"{type(exc).__name__}: {exc}{user_line(exc)}. Correct `input` in [model], the network or the task."
-        ) from exc
-    finally:
-        model.train(was_training)
-    if not math.isfinite(loss):
-        raise DataError(
-            f"The unpruned network's loss must be a number, but on the first held-out batch it is {loss:g}: look for "
-            "values that are not numbers in the weights, the data or the task's loss."
-        )
 
 
 def _digest(blueprint: Blueprint) -> str:

@@ -14,6 +14,7 @@ STARTS = [{"format": int, "dims": {str: int}, "blocks": {str: str}, "layers": {s
 TUNED = {"history": [{"epoch": int, "steps": int, "loss": float, "lr": float}], "seconds": float}
 PROOFS = {str: {"max_abs_diff": (float, None), "tolerance": float, "passed": (bool, None), "exact": bool, "note": str}}
 SCORES = {"accuracy": {"baseline": float, "subnet": float}, "export_difference": float}
+ROUGH = {"mean_error": float, "rough": bool}
 TIMED = {"hashes": {str: str}, "measurement": {str: object}}
 
 _INTERVAL = ({"median": float, "low": float, "high": float}, None)

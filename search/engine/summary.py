@@ -15,14 +15,18 @@ from latency_tables import LatencyTable, Predictor
 from ..config import RunConfig
 from ..deploy import BASELINE, SUBNET
 from ..graph import Blueprint, Candidate, full
+from .aiming import USED
 from .bench import Bench, in_seconds
+from .finalist import Finalist
 from .finish import Finished
-from .rounds import Finalist
 
 REPORT_FORMAT = 1
 
 ROUGH_TABLE = 0.10
 """Mean error of a table near the budget above which a report warns."""
+
+FEW_STEPS = 50
+"""Steps of a fine-tuning below which it is said how many there were."""
 
 Report = dict[str, Any]
 
@@ -90,7 +94,11 @@ def dims_of(blueprint: Blueprint, baseline: Candidate, subnet: Candidate | None)
 
 
 def _warnings(bench: Bench, table: LatencyTable) -> list[str]:
-    found = list(table.notes)
+    traced = bench.blueprint.trace
+    found = [
+        *table.notes,
+        *(note for note in traced.notes if traced.static_batch is None or traced.static_batch not in note),
+    ]
     for name, nodes in bench.blueprint.unknown.items():
         found.append(f"Operator {name} has no rule yet; what it touches was not cut ({len(nodes)} calls).")
     if bench.blueprint.trace.static_batch is not None:
@@ -157,11 +165,16 @@ def answered(
         "search": _search(finalist),
         "finetune": {"epochs": len(finished.history), "history": finished.history},
         "measurements": {"verify": _measurement(verification.measurement.to_json(), verification.reasons)},
-        "predicted_vs_measured": [_compared(item) for item in finalists],
+        "predicted_vs_measured": [_compared(item) for item in _distinct(finalists)],
         "export_difference": finished.export_difference,
         "proofs": {**opened["proofs"], **finished.proofs},
     }
-    doubts = [*_rough(predictor, opened["budget_s"]), *_drift(opened, measured.seconds(BASELINE))]
+    doubts = [
+        *_rough(predictor, opened["budget_s"]),
+        *_drift(opened, measured.seconds(BASELINE)),
+        *_few(finished.history),
+        *_unused(finalist, opened["budget_s"]),
+    ]
     return {**report, "warnings": [*opened["warnings"], *doubts]}
 
 
@@ -173,6 +186,27 @@ def _rough(predictor: Predictor, budget_s: float) -> list[str]:
     return [
         f"The latency table errs by {format_percent(near.mape)} on unseen networks near the budget, so the search was "
         "led badly, though the answer was timed. Give the machine to the run alone, and begin again in a new folder."
+    ]
+
+
+def _few(history: Sequence[Report]) -> list[str]:
+    """Warn when the network was hardly trained."""
+    steps = sum(int(epoch["steps"]) for epoch in history)
+    if steps >= FEW_STEPS:
+        return []
+    return [
+        f"The fine-tuning took {steps} steps in all, which is little for a network that was cut: more `epochs`, or a "
+        "smaller `batch_size`, may raise its score."
+    ]
+
+
+def _unused(finalist: Finalist, budget_s: float) -> list[str]:
+    """Say when the answer leaves some of its budget unused: no better network was found between."""
+    if finalist.measured.high >= USED * budget_s:
+        return []
+    return [
+        f"The answer uses {format_percent(finalist.measured.high / budget_s)} of the budget: searches with higher aims "
+        "found no network inside it that takes longer and loses less."
     ]
 
 
@@ -216,6 +250,14 @@ def _measurement(stored: Report, reasons: Sequence[str]) -> Report:
         "protocol": stored["protocol"],
         "notes": stored["notes"],
     }
+
+
+def _distinct(finalists: Sequence[Finalist]) -> list[Finalist]:
+    """Return the finalists without those that an earlier round ended with, too."""
+    first: dict[Candidate, Finalist] = {}
+    for finalist in finalists:
+        first.setdefault(finalist.candidate, finalist)
+    return list(first.values())
 
 
 def _compared(finalist: Finalist) -> Report:

@@ -3,6 +3,19 @@
 from .distil import training_loss
 from .evaluate import evaluate, evaluate_module
 from .result import EpochRecord, FitResult, FitStep
+from .schedule import Length
+from .threads import FreeThreads, free_thread_count
 from .train import fit
 
-__all__ = ["EpochRecord", "FitResult", "FitStep", "evaluate", "evaluate_module", "fit", "training_loss"]
+__all__ = [
+    "EpochRecord",
+    "FitResult",
+    "FitStep",
+    "FreeThreads",
+    "Length",
+    "evaluate",
+    "evaluate_module",
+    "fit",
+    "free_thread_count",
+    "training_loss",
+]

@@ -49,6 +49,7 @@ class FitStep:
         fraction: Part of the training that is done, at most 1.
         loss: Of this step.
         lr: Of this step.
+        steps: Steps in all; None where a time decides.
     """
 
     epoch: int
@@ -56,3 +57,11 @@ class FitStep:
     fraction: float
     loss: float
     lr: float
+    steps: int | None = None
+
+    def told(self) -> tuple[int, int, str]:
+        """Return what progress shows: steps done of all, or percent of the time, and the rest in words."""
+        words = f"epoch {self.epoch + 1}, loss {self.loss:.4g}"
+        if self.steps is None:
+            return int(100 * self.fraction), 100, f"% of the time, step {self.step}, {words}"
+        return self.step, self.steps, f"steps, {words}"

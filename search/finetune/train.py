@@ -190,7 +190,7 @@ class _Training:
     def _report(self, epoch: int, loss: float, rate: float) -> None:
         if self._progress is not None:
             done = min(1.0, self._length.progress(self._step, self._seconds))
-            self._progress(FitStep(epoch, self._step, done, loss, rate))
+            self._progress(FitStep(epoch, self._step, done, loss, rate, self._length.steps))
 
     def content(self) -> dict[str, Any]:
         """Return the state for a checkpoint."""

@@ -12,10 +12,11 @@ import torch
 from torch import fx, nn
 
 from ..errors import NothingToCutError
-from .axes import ONE, Algebra, Size
+from .axes import ONE, Algebra, Axis, Size
 from .blocks import find_blocks
 from .blueprint import Blueprint, Dim, Flow, Frozen, frozen_mapping
 from .causes import causes
+from .folding import fold, to_fold
 from .labels import labels_of
 from .module import held
 from .restrict import Restriction, module_of
@@ -69,9 +70,10 @@ def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
         NothingToCutError: Nothing can be cut.
     """
     restriction = restriction or Restriction()
-    comb_ = _Comb(traced.module, traced.overlapping)
-    comb_.run()
-    comb_.restrict(restriction)
+    comb_ = _combed(traced, restriction)
+    while folded := comb_.to_fold(restriction):
+        traced = fold(traced, folded)
+        comb_ = _combed(traced, restriction)
     dims, frozen = comb_.dims(restriction)
     blueprint = Blueprint(
         traced,
@@ -94,6 +96,13 @@ def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
     return replace(blueprint, blocks=blocks, not_removable=not_removable)
 
 
+def _combed(traced: Trace, restriction: Restriction) -> _Comb:
+    found = _Comb(traced.module, traced.overlapping)
+    found.run()
+    found.restrict(restriction)
+    return found
+
+
 class _Comb:
     """One pass over the graph, and what it learns."""
 
@@ -106,6 +115,7 @@ class _Comb:
         self.flows: dict[str, Flow] = {}
         self.unknown: dict[str, list[str]] = {}
         self.where: dict[str, str] = {}
+        self.floors: list[tuple[Axis, int]] = []
 
     def run(self) -> None:
         self._start_parameters()
@@ -117,6 +127,9 @@ class _Comb:
             elif node.op == "output":
                 for source in node.all_input_nodes:
                     self._freeze_node(source, OUTPUT)
+        for axis, _ in self.floors:
+            if len(list(self.algebra.leaves(axis))) > 1:
+                self._freeze([axis], "it has a least width and several factors")
 
     def _start_parameters(self) -> None:
         """Give each axis of each parameter storage a fresh atom; tied tensors share theirs."""
@@ -150,6 +163,7 @@ class _Comb:
             return
         self._freeze_untaken(call, operator)
         self.axes[node.name] = outputs
+        self.floors += call.floors
         self.flows[node.name] = Flow(
             call.literals, tuple(call.summed), tuple(call.blended), tuple(call.groupings), tuple(call.unlabelled)
         )
@@ -158,7 +172,7 @@ class _Comb:
         """Return what a rule says of a call; None where the call is a use that the rule does not cover."""
         try:
             outputs = rule(call)
-        except (ValueError, KeyError, IndexError, TypeError, StopIteration):
+        except (ValueError, KeyError, IndexError, TypeError, StopIteration, ZeroDivisionError):
             return None
         shapes = [tuple(self.algebra.size(axis) for axis in axes) for axes in outputs]
         return outputs if shapes == list(call.outputs) else None
@@ -224,6 +238,11 @@ class _Comb:
             if (reason := restriction.reason(module_of(name))) is not None:
                 self._freeze(axes, reason)
 
+    def to_fold(self, restriction: Restriction) -> list[str]:
+        """Return the calls whose results must become parameters; see `folding`."""
+        unknown = [node for nodes in self.unknown.values() for node in nodes]
+        return to_fold(self.module.graph, self.algebra, self.axes, self.flows, unknown, restriction)
+
     def dims(self, restriction: Restriction) -> tuple[tuple[Dim, ...], tuple[Frozen, ...]]:
         """Name the free atoms that sit on a parameter, and say of the others why they are not free."""
         trainable = {name for name, _ in self.module.named_parameters(remove_duplicate=False)}
@@ -238,6 +257,7 @@ class _Comb:
                     carriers.setdefault(leaf, {})[name, i] = None
         free = [leaf for leaf in names if self.algebra.frozen(leaf) is None]
         labels = labels_of(self.algebra, free, self.parameters, self.axes, self.flows)
+        floors = {leaf: least for axis, least in self.floors for leaf in self.algebra.leaves(axis)}
         groupings = {leaf for flow in self.flows.values() for a in flow.groupings for leaf in self.algebra.leaves(a)}
         dims, frozen = [], []
         for leaf, name in names.items():
@@ -245,8 +265,8 @@ class _Comb:
             size = self.algebra.size((leaf,)).count
             if reason is None:
                 outer = tuple((label, self.algebra.size((label,)).count) for label in labels[leaf])
-                floor = min(size, restriction.floor(module_of(name.rpartition(":")[0])))
-                dims.append(Dim(name, size, leaf, tuple(carriers[leaf]), outer, leaf in groupings, floor))
+                floor = max(restriction.floor(module_of(name.rpartition(":")[0])), floors.get(leaf, 1))
+                dims.append(Dim(name, size, leaf, tuple(carriers[leaf]), outer, leaf in groupings, min(size, floor)))
             elif reason != KERNEL:
                 frozen.append(Frozen(name, reason, leaf, self._call_of(reason), tuple(carriers[leaf])))
         return tuple(dims), tuple(frozen)

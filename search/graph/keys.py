@@ -28,13 +28,18 @@ TRANSPOSED = frozenset({"conv_transpose1d", "conv_transpose2d", "conv_transpose3
 WEIGHTED = CONVOLUTIONS | TRANSPOSED | {"linear"}
 """Operators with a weight that begin a unit."""
 
+RECURRENT = frozenset(
+    {"gru", "lstm", "rnn_tanh", "rnn_relu", "gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell"}
+)
+"""Operators with several weights that run a layer, or one step of it."""
+
 _OPERANDS: Mapping[str, tuple[int, ...]] = {
     "matmul": (0, 1), "bmm": (0, 1), "mm": (0, 1), "mv": (0, 1), "dot": (0, 1), "addmm": (1, 2), "baddbmm": (1, 2),
     "einsum": (1,), "scaled_dot_product_attention": (0, 1, 2),
 }  # fmt: skip
 """Product of activations -> positions of the arguments that are multiplied."""
 
-BEGINNING = WEIGHTED | _OPERANDS.keys()
+BEGINNING = WEIGHTED | RECURRENT | _OPERANDS.keys()
 """Operators that begin a unit."""
 
 _SILENT = frozenset({"batch_norm", "dropout", "feature_dropout", "clone", "contiguous", "detach", "to", "flatten",
@@ -146,6 +151,8 @@ def _path(node: fx.Node) -> str:
     if name in WEIGHTED:
         weight: Any = node.args[1]
         return module_of(str(weight.target)) if weight.op == "get_attr" else node.name
+    if name in RECURRENT:
+        return module_path(node) or node.name
     return ".".join(part for part in (module_path(node), _kind(name)) if part)
 
 
@@ -165,6 +172,8 @@ def _described(blueprint: Blueprint, node: fx.Node) -> tuple[list[str], Axis, Ax
     name = operator_name(node)
     if name in _OPERANDS:
         return _product(blueprint, node)
+    if name in RECURRENT:
+        return _recurrent(blueprint, node)
     return _linear(blueprint, node) if name == "linear" else _convolution(blueprint, node)
 
 
@@ -180,6 +189,13 @@ def _linear(blueprint: Blueprint, node: fx.Node) -> tuple[list[str], Axis, Axis]
     # Positions whose number follows a dim (a layer over tokens has one for each channel) count with both widths.
     many = _following(blueprint, before[:-1])
     return ["linear", f"at{_extent(blueprint, at)}"], many + before[-1], many + after[-1]
+
+
+def _recurrent(blueprint: Blueprint, node: fx.Node) -> tuple[list[str], Axis, Axis]:
+    """Describe a recurrent layer; its widths are those of what it reads and of what it makes of that."""
+    before, after = _axes_of(blueprint, node.args[0]), _axes_of(blueprint, node)
+    parts = [operator_name(node), f"at{_extent(blueprint, before[:-1])}"]
+    return parts + ["both"] * bool(_arguments(node).get("bidirectional")), before[-1], after[-1]
 
 
 def _convolution(blueprint: Blueprint, node: fx.Node) -> tuple[list[str], Axis, Axis]:

@@ -25,7 +25,18 @@ from hwprofiles import (
 
 from ..config import RunConfig
 from ..deploy import Delivered, Verification, verify
-from ..engine import BUNDLE, FILES, REPORT_FILE, Outcome, Progress, check_report, delivered, execute, translated
+from ..engine import (
+    BUNDLE,
+    FILES,
+    REPORT_FILE,
+    Outcome,
+    Prepare,
+    Progress,
+    check_report,
+    delivered,
+    execute,
+    translated,
+)
 from ..errors import BundleError
 from .markdown import render_markdown
 from .page import render_page
@@ -184,17 +195,24 @@ class Bundle:
         )
 
 
-def run(config: RunConfig, *, progress: Progress | None = None, runtime: Runtime | None = None) -> Outcome:
+def run(
+    config: RunConfig,
+    *,
+    progress: Progress | None = None,
+    runtime: Runtime | None = None,
+    prepare: Prepare | None = None,
+) -> Outcome:
     """Run a config to its end, or go on where it was stopped, and write the bundle's pages.
 
     Args:
         config: What to do; see `search.load_config`.
         progress: Told how far it is.
         runtime: Times files; by default the one that the target names.
+        prepare: Makes what the config names, such as weights, once no other process can be at work in the folder.
 
     Raises:
         LatheError: What the user can act on; see `search.errors`.
     """
-    outcome = execute(config, progress=progress, runtime=runtime)
+    outcome = execute(config, progress=progress, runtime=runtime, prepare=prepare)
     Bundle.open(outcome.bundle).write_pages()
     return outcome

@@ -1,9 +1,23 @@
 """Cut networks from blueprints, and prove the cuts right."""
 
 from .cut import cut
-from .proofs import Proof, compare, draw_like, everything, flat, outputs, permutation, reloaded, silenced
+from .proofs import (
+    Proof,
+    compare,
+    draw_like,
+    everything,
+    flat,
+    original,
+    outputs,
+    permutation,
+    reloaded,
+    silenced,
+    trains,
+    undecided,
+)
 from .recalibrate import recalibrate
 from .stored import GRAPH_FILE, MODEL_FILE, from_bytes, load_subnet, to_bytes
+from .structure import take_structure
 from .subnet import Subnet
 
 __all__ = [
@@ -18,10 +32,14 @@ __all__ = [
     "flat",
     "from_bytes",
     "load_subnet",
+    "original",
     "outputs",
     "permutation",
     "recalibrate",
     "reloaded",
     "silenced",
+    "take_structure",
     "to_bytes",
+    "trains",
+    "undecided",
 ]

@@ -3,7 +3,8 @@
 A graph that is read becomes Python source, and torch's reader of nested structures imports what they name. So every
 name in the file has to be a plain one, and every structure made of plain containers, before either sees them.
 
-Format history of graph.json: 1 (2026-11): nodes, inputs, outputs, ties.
+Format history of graph.json: 1 (2026-11): nodes, inputs, outputs, ties. 2 (2026-11): `modes` of each node, the
+literals that follow the mode, argument -> [in evaluation, in training]; `untrained`, parameters that are not trained.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ from hwprofiles import MOST_JSON_BYTES, check_shape, parse_json, read_whole
 
 from ..errors import BundleError
 from ..graph.module import held, place
+from ..graph.tracing import MODES, conventional
+from .structure import plain
 from .subnet import Subnet
 
-GRAPH_FORMAT = 1
+GRAPH_FORMAT = 2
 GRAPH_FILE = "graph.json"
 MODEL_FILE = "model.safetensors"
 
@@ -65,6 +68,7 @@ _SHAPE: Mapping[str, Any] = {
     "inputs": ({"names": [str], "spec": str}, None),
     "outputs": (str, None),
     "buffers": [str],
+    "untrained?": [str],
     "ties": {str: str},
     "nodes": [
         {
@@ -107,13 +111,15 @@ def to_bytes(subnet: Subnet) -> dict[str, bytes]:
         else:
             first[id(value)] = name
             tensors[name] = value.detach().cpu().contiguous()
-    buffers = sorted(name for name, value in held(subnet, subnet.graph).items() if not isinstance(value, nn.Parameter))
+    kept = held(subnet, subnet.graph)
+    buffers = sorted(name for name, value in kept.items() if not isinstance(value, nn.Parameter))
     info = getattr(subnet.graph._codegen, "pytree_info", None)
     document = {
         "format": GRAPH_FORMAT,
-        "inputs": None if info is None else {"names": info.orig_args, "spec": pytree.treespec_dumps(info.in_spec)},
-        "outputs": None if info is None or info.out_spec is None else pytree.treespec_dumps(info.out_spec),
+        "inputs": None if info is None else {"names": info.orig_args, "spec": _structure(info.in_spec)},
+        "outputs": None if info is None or info.out_spec is None else _structure(info.out_spec),
         "buffers": buffers,
+        "untrained": sorted(n for n, v in kept.items() if isinstance(v, nn.Parameter) and not v.requires_grad),
         "ties": ties,
         "nodes": [_node_to_json(node) for node in subnet.graph.nodes],
     }
@@ -138,7 +144,7 @@ def from_bytes(graph: bytes, model: bytes) -> Subnet:
             "or run the config again."
         ) from exc
     found = document["format"]
-    if found != GRAPH_FORMAT:
+    if found not in (1, GRAPH_FORMAT):
         raise BundleError(f"This version reads graph format {GRAPH_FORMAT}, but got {found!r}: use the one it is of.")
     try:
         check_shape(document, _SHAPE, "a graph")
@@ -157,12 +163,16 @@ def from_bytes(graph: bytes, model: bytes) -> Subnet:
 def _subnet(document: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> Subnet:
     root, made = nn.Module(), dict[str, Any]()
     for name, value in tensors.items():
-        made[name] = value if name in document["buffers"] else nn.Parameter(value, value.is_floating_point())
+        made[name] = value if name in document["buffers"] else nn.Parameter(value, _is_trained(name, value, document))
     for alias, name in document["ties"].items():
         made[alias] = made[name]
     for name, value in made.items():
         place(root, name, value)
     return Subnet(root, _graph_from_json(document)).eval()
+
+
+def _is_trained(name: str, value: torch.Tensor, document: Mapping[str, Any]) -> bool:
+    return (value.is_floating_point() or value.is_complex()) and name not in document.get("untrained", ())
 
 
 def load_subnet(folder: Path) -> Subnet:
@@ -212,6 +222,10 @@ def _check_plain(what: str, *names: str) -> None:
             raise BundleError(f"The names of {what} in a stored graph are plain identifiers, but got {name!r}.")
 
 
+def _structure(spec: pytree.TreeSpec) -> str:
+    return pytree.treespec_dumps(plain(spec))
+
+
 def _check_structure(spec: str) -> None:
     """Check a serialised tree of torch's: [protocol, {type, context, children_spec}]."""
     pending = [json.loads(spec)[1]]
@@ -240,6 +254,7 @@ def _node_to_json(node: fx.Node) -> dict[str, Any]:
         "kwargs": {k: _to_json(v) for k, v in node.kwargs.items()},
         "path": str(stack[-1][0]) if stack else None,
         "input": [list(found[0]), _to_json(found[1])] if (found := node.meta.get("input")) is not None else None,
+        "modes": {name: list(values) for name, values in node.meta.get(MODES, {}).items()},
     }
 
 
@@ -316,6 +331,18 @@ def _from_json(value: Any, nodes: Mapping[str, fx.Node]) -> Any:
     return found
 
 
+def _modes(stored: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Read which literals of a call follow the mode.
+
+    Raises:
+        BundleError: One is neither a flag nor a rate.
+    """
+    for name, values in stored.items():
+        if len(values) != 2 or not all(isinstance(value, (bool, float)) for value in values):
+            raise BundleError(f"A mode is a flag or a rate in evaluation and one in training, but {name} is {values}.")
+    return {name: (values[0], values[1]) for name, values in stored.items()}
+
+
 def _graph_from_json(document: Mapping[str, Any]) -> fx.Graph:
     graph, nodes = fx.Graph(), dict[str, fx.Node]()
     for entry in document["nodes"]:
@@ -329,6 +356,10 @@ def _graph_from_json(document: Mapping[str, Any]) -> fx.Graph:
             node.meta["nn_module_stack"] = {entry["path"]: (entry["path"], "")}
         if entry["input"] is not None:
             node.meta["input"] = (tuple(entry["input"][0]), _from_json(entry["input"][1], nodes))
+        if "modes" in entry:
+            node.meta[MODES] = _modes(entry["modes"])
+        else:
+            conventional(node)
         nodes[entry["name"]] = node
     if document["inputs"] is not None:
         spec = pytree.treespec_loads(document["inputs"]["spec"])

@@ -12,10 +12,7 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 
 from ..graph.module import copy_module
-from ..graph.tracing import is_region, operator_name
-
-_MODE_LITERAL = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2}
-"""Operator -> position of the argument that says whether it trains."""
+from ..graph.tracing import is_region, switch
 
 
 def _graphs(module: nn.Module) -> Iterator[fx.GraphModule]:
@@ -59,19 +56,14 @@ def _move_literals(module: fx.GraphModule, before: _Kind, after: _Kind) -> None:
 class Subnet(fx.GraphModule):
     """A network around a cut graph; parameters carry the names that they have in the user's model.
 
-    Exported graphs hold their mode as a literal of each call. `train` and `eval` rewrite those literals.
+    Exported graphs hold their mode as a literal of each call. `train` and `eval` rewrite those literals that follow
+    the mode in the user's network; what is random in evaluation there, or keeps its statistics in training, stays so.
     """
 
     def train(self, mode: bool = True) -> Self:
-        """Switch batch normalisation and dropout to training or to evaluation."""
+        """Switch what follows the mode to training or to evaluation: normalisations, dropout."""
         for part in _graphs(self):
-            changed = False
-            for node in part.graph.nodes:
-                position = _MODE_LITERAL.get(operator_name(node))
-                if position is not None and node.args[position] != mode and _has_two_modes(node):
-                    node.update_arg(position, mode)
-                    changed = True
-            if changed:
+            if switch(part.graph, mode):
                 part.recompile()
         return super().train(mode)
 
@@ -115,8 +107,3 @@ class Subnet(fx.GraphModule):
         twin = copy_module(self)
         memo[id(self)] = twin
         return twin
-
-
-def _has_two_modes(node: fx.Node) -> bool:
-    """Tell whether evaluation differs from training: without running statistics the batch's are taken in both."""
-    return operator_name(node) != "batch_norm" or node.args[3] is not None

@@ -64,6 +64,11 @@ class Task(ABC):
     def divergence(self, student: Any, teacher: Any) -> float:
         """Return how far a network's outputs are from another's; 0 where they are equal, lower is better."""
 
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """Names of the methods that are defaults which hold for class scores only; a task with its own has none."""
+        return ()
+
     @abstractmethod
     def metric(self, outputs: Any, targets: Any) -> Score:
         """Score some examples. `outputs` are tensors, or arrays where they come from another runtime."""

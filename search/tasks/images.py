@@ -24,6 +24,7 @@ class Images:
         origin: The file or folder, for messages.
         rows: Where in `origin` each image stood, for messages.
         class_names: Names in the order of the labels, where the source has names.
+        label_column: The column that the labels were read from, where there are columns.
     """
 
     pixels: Tensor
@@ -31,6 +32,7 @@ class Images:
     origin: str
     rows: Sequence[str]
     class_names: tuple[str, ...] | None = None
+    label_column: str | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4:

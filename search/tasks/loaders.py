@@ -41,7 +41,10 @@ class LoaderExamples(Examples):
     def steps(self) -> int:
         """Length of the loader; one that does not tell it is run through once."""
         if self._steps is None:
-            length = len(self._loader) if hasattr(self._loader, "__len__") else sum(1 for _ in self.in_order())
+            with self._function.translating():
+                length = len(self._loader) if hasattr(self._loader, "__len__") else None
+            if length is None:
+                length = sum(1 for _ in self.in_order())
             if length < 1:
                 raise self._empty()
             self._steps = length

@@ -32,7 +32,7 @@ class OwnTask(Task):
     """What a user's `make_task` returned, with defaults for what it leaves out.
 
     Args:
-        task: The user's object.
+        task: The user's object; a `Task`, too, whose code is the user's.
         source: How the config names its function, for messages.
         calling: Turns what the user's code raises into an error that names their line.
 
@@ -43,14 +43,15 @@ class OwnTask(Task):
     def __init__(
         self, task: Any, source: str, calling: Callable[[], AbstractContextManager[None]] = nullcontext
     ) -> None:
-        absent = [name for name in REQUIRED if not hasattr(task, name)]
-        odd = [
-            name
-            for name in (*REQUIRED, *OPTIONAL)
-            if name not in ("metric_name", "steps_per_epoch")
-            and hasattr(task, name)
-            and not callable(getattr(task, name))
-        ]
+        with calling():
+            absent = [name for name in REQUIRED if not hasattr(task, name)]
+            odd = [
+                name
+                for name in (*REQUIRED, *OPTIONAL)
+                if name not in ("metric_name", "steps_per_epoch")
+                and hasattr(task, name)
+                and not callable(getattr(task, name))
+            ]
         if absent or odd:
             lacking = "; ".join(f"`{name}`{_join(name)}" for name in [*absent, *odd])
             verb = "lacks" if absent else "has something else than a method for"
@@ -66,14 +67,21 @@ class OwnTask(Task):
     @property
     def metric_name(self) -> str:
         """The user's name for it."""
-        return str(self._task.metric_name)
+        with self._calling():
+            return str(self._task.metric_name)
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """Those of `distillation` and `divergence` that the user's task leaves to the defaults."""
+        return tuple(name for name in ("distillation", "divergence") if not hasattr(self._task, name))
 
     @property
     def steps_per_epoch(self) -> int:
         """The user's number, or a count of the first epoch."""
-        given = getattr(self._task, "steps_per_epoch", None)
-        if given is not None:
-            return int(given() if callable(given) else given)
+        with self._calling():
+            given = getattr(self._task, "steps_per_epoch", None)
+            if given is not None:
+                return int(given() if callable(given) else given)
         if self._steps is None:
             self._steps = sum(1 for _ in self.train_batches(0, 0))
         return self._steps

@@ -149,3 +149,26 @@ def test_interrupt(lathe: Lathe, project: Path, monkeypatch: pytest.MonkeyPatch)
     assert (answer.status, answer.out) == (130, "")
     assert "The same command goes on from here" in answer.words
     assert lathe("run", project / "net.toml").status == 0
+
+
+def test_why_a_measurement_was_unsteady_stands_beside_the_verdict(lathe: Lathe, finished: Path) -> None:
+    path = finished / "run/bundle/report.json"
+    report = json.loads(path.read_text())
+    report["verdict"] = "unstable"
+    report["measurements"]["verify"]["judgement"] = ["The hypervisor gave 50 % of the time to others."]
+    path.write_text(json.dumps(report))
+    answer = lathe("report", finished / "run/bundle")
+    assert "too unsteady to tell: The hypervisor gave 50 % of the time to others." in answer.out
+
+
+def test_a_budget_that_needs_nothing_is_answered_before_any_sweep(lathe: Lathe, project: Path) -> None:
+    config = write_config(project, ('"60 %"', '"100 %"'))
+    plan = lathe("run", config, "--dry-run")
+    assert plan.status == 0
+    answer = lathe("run", config)
+    assert (answer.status, "unneeded" in answer.out) == (0, True)
+    for told in (plan, answer):
+        assert "Sweep" not in told.err
+        assert "likes" not in told.err
+    kinds = [json.loads(line).get("kind") for line in (project / "run/table.jsonl").read_text().splitlines()]
+    assert "stairs" not in kinds

@@ -104,7 +104,7 @@ def test_demo_into_a_folder_that_cannot_be_made(lathe: Lathe, tmp_path: Path) ->
 def test_json_of_a_demo_that_is_complete(lathe: Lathe, finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "demo"
     out.mkdir()
-    (out / "baseline.safetensors").write_bytes(b"trained before")
+    (out / "trained-0.safetensors").write_bytes(b"trained before")
     shutil.copytree(finished / "run/bundle", out / "bundle")
     (out / "run.json").write_text(json.dumps(demo_config(out, 0).identity()))
     answer = lathe("demo", "--out", out, "--json")

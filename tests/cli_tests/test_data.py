@@ -101,3 +101,68 @@ def test_own_task_runs_to_the_end(lathe: Lathe, project: Path) -> None:
     (project / "task.py").write_text(TASK)
     answer = lathe("run", write_config(project, *OWN))
     assert answer.status == 0, answer.err
+
+
+ENDINGS = {
+    "forward": ("net.py", "    def forward(self, x):\n        return self.head"),
+    "make_net": ("net.py", "def make_net():\n"),
+    "loss": ("task.py", "    def loss(self, outputs, targets):\n"),
+    "metric": ("task.py", "    def metric(self, outputs, targets):\n"),
+    "calibration": ("task.py", "    def calibration(self):\n"),
+    "batches": ("task.py", "    def _batches(self, seed, count):\n"),
+    "make_task": ("task.py", "def make_task():\n"),
+}
+"""What is ended -> the file, and the text whose first line the end comes after."""
+
+
+@pytest.mark.parametrize("place", ENDINGS)
+@pytest.mark.parametrize("ending", ["sys.exit(0)", "sys.exit()", "exit(0)", "raise SystemExit"])
+def test_own_code_that_ends_the_program(lathe: Lathe, project: Path, place: str, ending: str) -> None:
+    (project / "task.py").write_text(TASK)
+    file, before = ENDINGS[place]
+    text = (project / file).read_text()
+    assert before in text
+    line = f"        import sys; {ending}\n" if before.startswith("    ") else f"    import sys; {ending}\n"
+    head, newline, rest = before.partition("\n")
+    (project / file).write_text(text.replace(before, f"{head}{newline}{line}{rest}"))
+    answer = lathe("run", write_config(project, *OWN), "--json")
+    assert (answer.status, answer.out) == (3, "")
+    assert "ended the program (SystemExit" in answer.words
+    assert f"{file}, line" in answer.words or f"{file}:" in answer.words
+    assert not (project / "run/table.jsonl").exists(), "nothing was timed"
+
+
+def test_loader_that_ends_the_program(lathe: Lathe, project: Path) -> None:
+    (project / "data.py").write_text(
+        LOADER.replace("return [", "import sys; sys.exit(0); return [").replace("LABEL", "1")
+    )
+    answer = lathe("run", write_config(project, ('"val.parquet"', '"data.py:make_loader"')), "--json")
+    assert (answer.status, answer.out) == (3, "")
+    assert "'data.py:make_loader' ended the program" in answer.words
+
+
+def test_several_inputs_are_refused_at_once(lathe: Lathe, project: Path) -> None:
+    write_config(project, ("input = [3, 8, 8]", "input = { image = [3, 8, 8], meta = [7] }"), *OWN)
+    (project / "task.py").write_text("raise RuntimeError('the task is not looked at')")
+    _refused(lathe, project, "one input so far", "names 2 (image, meta)", "lathe prune")
+
+
+def test_other_outputs_are_refused_at_once(lathe: Lathe, project: Path) -> None:
+    text = (project / "net.py").read_text().replace("return self.head(", "return dict(logits=self.head(")
+    (project / "net.py").write_text(text.replace("mean((2, 3)))", "mean((2, 3))))"))
+    _refused(lathe, project, "one output tensor so far", "a dict with logits")
+
+
+def test_a_regression_without_a_divergence_of_its_own(lathe: Lathe, project: Path) -> None:
+    text = TASK.replace("labels[:, None, None, None], labels", "labels[:, None, None, None], labels.float()")
+    text = text.replace("cross_entropy(outputs, targets)", "mse_loss(outputs[:, 0], targets)")
+    (project / "task.py").write_text(text)
+    write_config(project, *OWN)
+    _refused(lathe, project, "brings `divergence` of its own", "torch.float32 [8], for outputs [8, 4]")
+    assert not (project / "run/table.jsonl").exists()
+
+
+def test_the_label_column_is_told(lathe: Lathe, project: Path) -> None:
+    answer = lathe("run", project / "net.toml", "--dry-run")
+    assert answer.status == 0
+    assert answer.words.count("column 'label' holds the classes") == 2

@@ -4,6 +4,8 @@ import errno
 import fcntl
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +126,52 @@ def test_damaged_file(lathe: Lathe, project: Path) -> None:
     (project / "run").mkdir()
     (project / "run/run.json").write_text("{")
     _refused(lathe("run", project / "net.toml"), "run.json must hold JSON", "delete it")
+
+
+@pytest.mark.slow
+def test_two_runs_started_at_the_same_moment(project: Path) -> None:
+    """One gets the new folder, the other a clear error; whoever comes second has written nothing."""
+    arguments = [sys.executable, "-m", "search", "run", str(project / "net.toml"), "--json"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    root = Path(__file__).parents[2]
+    both = [
+        subprocess.Popen(
+            arguments, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    ended = [(*process.communicate(), process.returncode) for process in both]
+    statuses = sorted(status for *_, status in ended)
+    # The slower one may begin after the other's end: then it finds the answer.
+    assert statuses in ([0, 2], [0, 0])
+    for out, err, status in ended:
+        if status:
+            assert out == ""
+            assert "One process at a time works in a run folder" in " ".join(err.split())
+        else:
+            assert json.loads(out)["verdict"] == "met"
+
+
+def test_nothing_is_written_before_the_lock(lathe: Lathe, tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    out.mkdir()
+    with (out / "run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _refused(lathe("demo", "--out", out, "--json"), "One process at a time")
+    assert [path.name for path in out.iterdir()] == ["run.lock"]
+
+
+@pytest.mark.parametrize("name", ["baseline.safetensors", "candidates/best.safetensors"])
+def test_a_run_never_writes_over_what_it_was_given(lathe: Lathe, project: Path, name: str) -> None:
+    given = project / "run" / name
+    given.parent.mkdir(parents=True)
+    (project / "net.safetensors").rename(given)
+    before = given.read_bytes()
+    config = write_config(project, ('weights = "net.safetensors"', f'weights = "run/{name}"'))
+    _refused(lathe("run", config, "--json"), "never writes over what it was given", name.partition("/")[0], "[run] out")
+    assert given.read_bytes() == before
+
+
+def test_a_demo_into_another_runs_folder_trains_nothing_there(lathe: Lathe, finished: Path) -> None:
+    _refused(lathe("demo", "--out", finished / "run", "--json"), "was filled by another config")
+    assert not list((finished / "run").glob("trained-*"))

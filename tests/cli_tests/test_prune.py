@@ -21,7 +21,7 @@ from tests.config_tests.conftest import NET as _PLAIN
 from .conftest import Answer, Lathe
 
 FILES = {"structure.json", "graph.json", "model.safetensors", "model.onnx", "baseline.onnx", "report.json"}
-PROOFS = ["permutation", "silenced", "export", "reload"]
+PROOFS = ["original", "permutation", "silenced", "trains", "export", "reload"]
 
 PAIR = """
 import torch
@@ -68,6 +68,41 @@ def prune(lathe: Lathe, *more: object, source: str = "net.py:make", ratio: objec
 
 def left(place: Path) -> set[str]:
     return {entry.name for entry in place.iterdir()} - {"net.py", "plain.py", "__pycache__"}
+
+
+HEADS = """
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class Heads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.qkv, self.out, self.head = nn.Linear(16, 3 * 32), nn.Linear(32, 16), nn.Linear(16, 4)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).reshape(x.shape[0], -1, 3, 4, 8).permute(2, 0, 3, 1, 4).unbind(0)
+        y = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return self.head(self.out(y).mean(1))
+
+
+def make():
+    torch.manual_seed(0)
+    return Heads()
+"""
+
+
+def test_dims_that_keep_their_size_are_told_with_the_reason(lathe: Lathe, place: Path) -> None:
+    """Heads were cut, so their inside was not: that is all that one ratio can cut, and not half of it."""
+    (place / "heads.py").write_text(HEADS)
+    answer = lathe("prune", "heads.py:make", "--ratio", 0.5, "--input", "5,16", "--out", "cut")
+    assert answer.status == 0, answer.err
+    assert "1 more keeps its size: the other factor of the same size is cut" in " ".join(answer.out.split())
+    assert " of " not in answer.out.partition("\n")[0].replace("fell by", ""), "no share of what cannot be cut at once"
+    report = json.loads((place / "cut/report.json").read_text())
+    kept = {dim["name"] for dim in report["dims"] if dim["subnet"] == dim["baseline"]}
+    assert {item["dim"] for item in report["whole"]} == kept
 
 
 def object_of(answer: Answer) -> dict[str, Any]:

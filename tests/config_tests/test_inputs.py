@@ -60,3 +60,14 @@ def test_a_timm_model_knows_its_own_size() -> None:
     for source, network in (("net.py:make", model), ("timm:any", torch.nn.Identity())):
         with pytest.raises(ConfigError, match="--input 3,224,224"):
             inputs_of([], source, network)
+
+
+def test_inputs_without_a_type_have_that_of_the_network() -> None:
+    def types(model: torch.nn.Module, *texts: str) -> list[torch.dtype]:
+        return [x.dtype for x in inputs_of(texts, "net.py:make_net", model).args]
+
+    layer = torch.nn.Linear(3, 2)
+    assert types(layer, "3") == [torch.float32]
+    assert types(layer.bfloat16(), "3", "3:float32", "3:int64") == [torch.bfloat16, torch.float32, torch.int64]
+    assert types(torch.nn.Sequential(layer, torch.nn.Linear(2, 2).double()), "3") == [torch.float32]
+    assert types(torch.nn.ReLU(), "3") == [torch.float32]

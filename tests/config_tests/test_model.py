@@ -175,3 +175,30 @@ def test_files_that_hold_no_state_dict(folder: Path) -> None:
         (folder / name).write_bytes(b"")
         assert "holds no plain state dict" in fails(config(folder, weights=name))
     assert "does not exist" in fails(config(folder, weights="none.pt"))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("with_prefix", [False, True])
+def test_weights_load_into_a_compiled_network_with_and_without_its_prefix(folder: Path, with_prefix: bool) -> None:
+    (folder / "compiled.py").write_text(
+        "import torch\nfrom net import make_net\n\ndef make():\n    return torch.compile(make_net())\n"
+    )
+    prefix = "_orig_mod." if with_prefix else ""
+    state = {f"{prefix}{name}": torch.ones_like(v) for name, v in load_model(config(folder)).state_dict().items()}
+    safetensors.torch.save_file(state, folder / "weights.safetensors")
+    model = load_model(config(folder, "compiled.py:make", "weights.safetensors"))
+    assert all(bool((value == 1).all()) for value in model.state_dict().values())
+
+
+def test_weights_give_lazy_modules_their_shapes_and_meta_tensors_their_numbers(folder: Path) -> None:
+    (folder / "bare.py").write_text(
+        "import torch\nfrom torch import nn\n\n"
+        "def lazy():\n    return nn.Sequential(nn.LazyLinear(4), nn.LazyLinear(2))\n\n"
+        "def meta():\n    return nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)).to('meta')\n"
+    )
+    full = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
+    safetensors.torch.save_file(full.state_dict(), folder / "weights.safetensors")
+    for factory in ("lazy", "meta"):
+        model = load_model(config(folder, f"bare.py:{factory}", "weights.safetensors"))
+        for name, value in full.state_dict().items():
+            assert torch.equal(model.state_dict()[name], value)

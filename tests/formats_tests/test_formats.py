@@ -1,4 +1,4 @@
-"""One stored sample of each file format of version 1: what was written then is read now."""
+"""One stored sample of each version of each file format: what was written then is read now."""
 
 import json
 from pathlib import Path
@@ -37,6 +37,17 @@ def test_a_subnet_of_format_1_computes_what_it_computed() -> None:
     x = torch.arange(2 * 3 * 8 * 8, dtype=torch.float32).reshape(2, 3, 8, 8) / 100
     with torch.no_grad():
         assert torch.allclose(subnet(x), torch.tensor(read("outputs.json")), rtol=1e-4, atol=1e-5)
+
+
+def test_a_subnet_of_format_2_says_what_follows_the_mode_and_what_is_not_trained() -> None:
+    subnet, x = load_subnet(ASSETS / "format_2"), torch.arange(6.0).reshape(2, 3)
+    with torch.no_grad():
+        assert torch.allclose(subnet(x), torch.tensor(read("format_2/outputs.json")), rtol=1e-4, atol=1e-5)
+        before = subnet.n.running_mean.clone()  # type: ignore[operator, union-attr]
+        outputs = [subnet.train()(x) for _ in range(8)]
+    assert any(not torch.equal(outputs[0], other) for other in outputs), "dropout follows the mode"
+    assert torch.equal(subnet.n.running_mean, before), "the normalisation does not"  # type: ignore[union-attr, arg-type]
+    assert {name for name, value in subnet.named_parameters() if not value.requires_grad} == {"n.weight"}
 
 
 @pytest.mark.parametrize(("kind", "name"), [(Candidate, "candidate.json"), (Selection, "selection.json")])

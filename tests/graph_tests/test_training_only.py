@@ -36,14 +36,6 @@ def test_dropout_that_eval_mode_never_calls_is_random_in_training_alone() -> Non
     assert "draws random numbers in training alone" in sentence
 
 
-def test_attention_that_drops_weights_is_named() -> None:
-    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
-        return F.scaled_dot_product_attention(x, x, x, dropout_p=0.1 if self.training else 0.0)
-
-    (sentence,) = training_only(Forward(forward), torch.randn(1, 2, 3, 4))
-    assert sentence.startswith("Attention in the network itself drops weights")
-
-
 def test_auxiliary_outputs_are_named() -> None:
     def forward(self: Any, x: torch.Tensor) -> Any:
         y = self.a(x)
@@ -65,9 +57,7 @@ def test_statistics_that_export_stops_are_named() -> None:
     sentences = training_only(model, torch.randn(1, 4))
     assert [s for s in sentences if s.startswith("1 averages its statistics over all batches")]
     assert [s for s in sentences if "each of 2 modules (1, 2) has seen (num_batches_tracked)" in s]
-    assert [s for s in sentences if s.startswith("2 keeps its statistics in training")]
-    assert [s for s in sentences if s.startswith("rrelu in 3 works otherwise in training")]
-    assert len(sentences) == 4
+    assert len(sentences) == 2, "statistics that stay and rrelu follow the mode, once exported"
 
 
 def test_what_cannot_be_found_out_is_a_sentence() -> None:

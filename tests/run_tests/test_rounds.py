@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from dataclasses import replace
 from importlib import import_module
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ from hwprofiles import Counters, NullRuntime, Quantity, Session, Target
 from latency_tables import LatencyTable, NetworkRow, Store
 from search import deploy
 from search.engine import finish as finish_module
+from search.engine.aiming import MOST_ROUNDS
 from search.engine.bench import Bench
-from search.engine.rounds import MOST_ROUNDS
 from search.graph import Candidate, assemble
 from search.report import run
 
@@ -103,12 +102,13 @@ def test_a_finalist_over_the_budget_lowers_the_aim(out: Path, monkeypatch: pytes
     report = run(config_of(out), runtime=fickle).report
     assert report["verdict"] == "met"
     assert report["ratio"]["high"] <= 0.6
-    assert len(finalists) == len(set(finalists)) == len(report["predicted_vs_measured"]) == 2
-    first, second = report["predicted_vs_measured"]
+    assert len(finalists) == len(set(finalists)) == len(report["predicted_vs_measured"]) >= 2
+    first, second = report["predicted_vs_measured"][:2]
     assert first["high"] > report["budget_s"] >= second["high"]
     aims = targets(out)
     assert aims[1] <= aims[0] * report["budget_s"] / first["high"]
-    assert report["search"]["round"] == 1
+    assert all(aims[1] < aim < first["predicted_s"] for aim in aims[2:]), "up again, but not to what was over"
+    assert report["search"]["round"] >= 1
     check_bundle(out, report)
 
 
@@ -169,7 +169,7 @@ def test_rounds_end_with_the_fastest_network_whatever_the_clock_says(
     assert report["ratio"]["high"] > 0.6
     aims = targets(out)
     assert 2 <= len(aims) <= MOST_ROUNDS
-    assert all(later < earlier for earlier, later in pairwise(aims))
+    assert aims[-1] == min(aims), "the last round aims as low as can be"
     assert len(set(finalists)) == len(finalists)
     check_bundle(out, report)
 

@@ -57,7 +57,7 @@ def test_a_run_ends_met_with_everything_that_was_promised(finished: Path) -> Non
 
 def test_what_was_delivered_is_proven(finished: Path) -> None:
     proofs = report_of(finished)["proofs"]
-    assert list(proofs) == ["permutation", "silenced", "export", "reload"]
+    assert list(proofs) == ["original", "permutation", "silenced", "trains", "export", "reload"]
     assert all(proof["passed"] for proof in proofs.values()), proofs
     assert all(proof["max_abs_diff"] <= proof["tolerance"] for proof in proofs.values())
     assert "Proofs of the cut" in (finished / "bundle" / "report.html").read_text()

@@ -178,7 +178,7 @@ def call_of(document: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(format=2), "reads graph format 1, but got 2"),
+        (lambda d: d.update(format=3), "reads graph format 2, but got 3"),
         (lambda d: call_of(d).update(target="os.system"), "it names 'os.system'"),
         (lambda d: call_of(d).update(target="aten.from_file.default"), "aten.from_file"),
         (lambda d: call_of(d).update(target="operator.call"), "operator.call"),

@@ -61,7 +61,7 @@ def test_finds_columns_by_type_then_by_name_and_asks_when_in_doubt(tmp_path: Pat
     assert (given.labels.tolist(), levels(given.pixels)) == ([5], [9])
     pq.write_table(pq.read_table(path).rename_columns(["image", "coarse", "fine", "mask"]), path)
     message = fails(path)
-    assert "several columns of class indices (integers): coarse, fine" in message
+    assert "several columns that may be class labels (whole numbers, or texts): coarse, fine" in message
     assert 'label_column = "..."' in message
     message = fails(path, ImageRequest(SHAPE, label_column="fin"))
     assert "has no column 'fin'. Did you mean 'fine'? It has: image (struct), coarse (int64)" in message
@@ -69,7 +69,7 @@ def test_finds_columns_by_type_then_by_name_and_asks_when_in_doubt(tmp_path: Pat
     assert "'fine' of" in message
     assert "encoded images" in message
     pq.write_table(pq.read_table(path).select(["image"]), path)
-    assert "has no column of class indices" in fails(path)
+    assert "has no column of class labels" in fails(path)
 
 
 def test_an_image_that_does_not_decode_is_named_by_its_row(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_bad_labels_are_named_by_their_row(tmp_path: Path) -> None:
     assert "row 2: labels count from 0, but 'label' is -1" in fails(
         write_parquet(tmp_path / "x.parquet", images, pa.array([0, 1, -1]))
     )
-    assert "has no column of class indices (integers)" in fails(
-        write_parquet(tmp_path / "x.parquet", images, pa.array(["a", "b", "c"]))
+    assert "has no column of class labels" in fails(
+        write_parquet(tmp_path / "x.parquet", images, pa.array([0.5, 1.5, 2.5]))
     )
 
 
@@ -168,3 +168,52 @@ def test_other_inputs_than_images_are_refused() -> None:
 def test_picking_is_in_order() -> None:
     picked = ImageRequest(SHAPE, limit=20).pick(100)
     assert np.all(np.diff(picked) > 0)
+
+
+def write_columns(path: Path, count: int = 8, **columns: object) -> Path:
+    pq.write_table(pa.table({"image": [encoded(index) for index in range(count)], **columns}), path)
+    return path
+
+
+SPECIES = ["cat", "dog", "ant", "dog", "cat", "ant", "dog", "cat"]
+
+
+def test_a_label_is_never_guessed_among_numbers_where_texts_look_like_classes(tmp_path: Path) -> None:
+    path = write_columns(tmp_path / "x.parquet", fold=[0, 1] * 4, species=SPECIES)
+    message = fails(path)
+    assert "may be class labels (whole numbers, or texts): fold, species" in message
+    assert 'label_column = "..."' in message
+    for given, labels in (("fold", [0, 1] * 4), ("species", [1, 2, 0, 2, 1, 0, 2, 1])):
+        assert read_images(path, ImageRequest(SHAPE, label_column=given)).labels.tolist() == labels
+
+
+def test_texts_that_all_differ_are_no_classes(tmp_path: Path) -> None:
+    files = [f"{index}.png" for index in range(8)]
+    images = read_images(write_columns(tmp_path / "x.parquet", digit=[3] * 8, file=files), ImageRequest(SHAPE))
+    assert (images.labels.tolist(), images.label_column) == ([3] * 8, "digit")
+    assert "has no column of class labels" in fails(write_columns(tmp_path / "y.parquet", file=files))
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())])
+def test_text_labels_are_classes_in_sorted_order(tmp_path: Path, kind: pa.DataType) -> None:
+    path = write_columns(tmp_path / "x.parquet", species=pa.array(SPECIES).cast(kind))
+    images = read_images(path, ImageRequest(SHAPE))
+    assert images.class_names == ("ant", "cat", "dog")
+    assert images.labels.tolist() == [1, 2, 0, 2, 1, 0, 2, 1]
+    few = read_images(path, ImageRequest(SHAPE, limit=1))
+    assert few.class_names == images.class_names, "which number a class has does not depend on the limit"
+
+
+def test_text_labels_that_the_training_data_lack_are_named_by_their_row(tmp_path: Path) -> None:
+    path = write_columns(tmp_path / "x.parquet", 2, label=["cat", "eel"])
+    message = fails(path, ImageRequest(SHAPE, class_names=("cat", "dog")))
+    assert "row 1: classes are those of the training data (cat, dog), but 'label' is 'eel' (1 such rows)" in message
+    path = write_columns(tmp_path / "x.parquet", 2, label=["cat", None])
+    assert "row 1: 'label' is empty" in fails(path)
+
+
+def test_whole_numbers_in_a_dictionary_are_indices(tmp_path: Path) -> None:
+    column = pa.array([4, 0, 4, 0, 1, 1, 2, 2]).dictionary_encode()
+    images = read_images(write_columns(tmp_path / "x.parquet", digit=column), ImageRequest(SHAPE))
+    assert images.labels.tolist() == [4, 0, 4, 0, 1, 1, 2, 2]
+    assert images.class_names is None

@@ -108,6 +108,27 @@ def test_classes_come_from_the_training_folders(tmp_path: Path) -> None:
     assert [labels.tolist() for _, labels in task.val_batches()] == [[0, 2]]
 
 
+def write_labels(path: Path, labels: list[object]) -> None:
+    write_parquet(path, [encoded(1)] * len(labels), pa.array(labels))
+
+
+def test_the_column_of_the_labels_is_told(tmp_path: Path) -> None:
+    for side in ("train", "val"):
+        write_labels(tmp_path / f"{side}.parquet", ["b", "a", "b", "a"])
+    told: list[str] = []
+    task = load_task(run_config(tmp_path, train="train.parquet", val="val.parquet"), told.append)
+    assert [labels.tolist() for _, labels in task.val_batches()] == [[1, 0, 1, 0]]
+    assert ["column 'label' holds the classes (a, b)" in text for text in told] == [True, True], told
+
+
+def test_names_on_one_side_and_numbers_on_the_other_are_refused(tmp_path: Path) -> None:
+    write_labels(tmp_path / "names.parquet", ["a", "b", "a", "b"])
+    write_labels(tmp_path / "numbers.parquet", [0, 1, 0, 1])
+    for train, val in (("names", "numbers"), ("numbers", "names")):
+        with pytest.raises(DataError, match=r"named on both sides .*names\.parquet have names \(a, b\)"):
+            load_task(run_config(tmp_path, train=f"{train}.parquet", val=f"{val}.parquet"))
+
+
 def test_digits_need_their_input(tmp_path: Path) -> None:
     task = load_task(run_config(tmp_path, (1, 32, 32), kind="digits", val_limit=20))
     assert sum(len(labels) for _, labels in task.val_batches()) == 20

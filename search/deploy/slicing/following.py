@@ -38,7 +38,7 @@ class Solver:
     ) -> None:
         self._graph = graph
         self._match = match
-        self._near = readings.near
+        self._near, self._meaning = readings.near, readings.meaning
         self._sizes = readings.sizes(candidates)
         self._neighbours = _neighbours(graph)
         self._pools: dict[int, list[list[Axis]]] = {}
@@ -88,7 +88,13 @@ class Solver:
         return None
 
     def _anywhere(self, values: tuple[int, ...]) -> Follows | None:
-        return next((Follows(axis) for axis, sizes in self._sizes.items() if sizes == values), None)
+        """Return the axis of the whole graph that has these sizes, or the only one that has a multiple of them."""
+        exact = next((Follows(axis) for axis, sizes in self._sizes.items() if sizes == values), None)
+        factors = ((axis, _factor(values, sizes)) for axis, sizes in self._sizes.items())
+        found = [Follows(axis, factor) for axis, factor in factors if factor is not None]
+        # What follows one dim only is a multiple of it under every candidate, whichever axis says so.
+        meanings = {tuple(follows.factor * size for size in self._meaning(follows.axis)) for follows in found}
+        return exact or (found[0] if len(meanings) == 1 else None)
 
     def _layers(self, index: int) -> list[list[Axis]]:
         if index not in self._pools:

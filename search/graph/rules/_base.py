@@ -42,6 +42,7 @@ class Call:
         blended: Axes whose units change what the others become.
         groupings: Axes that count groups.
         unlabelled: (axis, other axis): a set of units of the first must not depend on the second.
+        floors: (axis, width): the operator means something else by an axis that is narrower than that.
     """
 
     node: fx.Node
@@ -56,6 +57,7 @@ class Call:
     blended: list[Axis] = field(default_factory=list)
     groupings: list[Axis] = field(default_factory=list)
     unlabelled: list[tuple[Axis, Axis]] = field(default_factory=list)
+    floors: list[tuple[Axis, int]] = field(default_factory=list)
 
     def has(self, name: str) -> bool:
         """Tell whether an argument is a tensor (an optional one may be absent)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..axes import Axis
 from ._base import Axes, Call
+from .contraction import contracted
 
 
 def linear(call: Call) -> list[Axes]:
@@ -53,21 +54,19 @@ def einsum(call: Call) -> list[Axes]:
     left, arrow, right = equation.partition("->")
     terms = left.split(",")
     operands = [_lettered(term, call.take_all(name)) for term, name in zip(terms, call.listed("tensors"), strict=True)]
-    meaning: dict[str, Axis] = {}
-    for axes in operands:
-        for letter, axis in axes.items():
-            known = meaning.get(letter, ())
-            meaning[letter] = call.tie(known, axis) if known and call.algebra.resolve(axis) else known or axis
+    meaning = {letter: axis for axes in operands for letter, axis in axes.items()}
     named = _letters(right, meaning) if arrow else _implied(terms, meaning)
-    for letter, axis in meaning.items():
-        beside = set.intersection(*(set(axes) for axes in operands if letter in axes))
-        if letter in named:
-            beside &= set(named)
-        else:
-            call.sums(axis)
-        # At each position of what all operands have beside it, the letter meets itself at that position only.
-        call.apart(axis, *(other for name, other in meaning.items() if name not in beside))
-    return [[meaning[letter] for letter in named]]
+    return [contracted(call, operands, named)]
+
+
+def chain(call: Call) -> list[Axes]:
+    """Multiply matrices one after the other; the first and the last may be vectors."""
+    first, *others = (
+        call.take_all(name) for name in call.listed("tensors" if "tensors" in call.arguments else "matrices")
+    )
+    for other in others:
+        first = _product(call, first, other)
+    return [first]
 
 
 def _lettered(term: str, axes: Axes) -> dict[str, Axis]:

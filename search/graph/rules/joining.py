@@ -26,6 +26,14 @@ def stack(call: Call) -> list[Axes]:
     return [axes]
 
 
+def meshgrid(call: Call) -> list[Axes]:
+    """Repeat each of n tensors along the axes of all others: n tensors of n axes."""
+    axes: Axes = [axis for name in call.listed("tensors") for axis in call.take_all(name) or [()]]
+    if call.arguments.get("indexing") == "xy":
+        axes[:2] = reversed(axes[:2])
+    return [axes for _ in call.outputs]
+
+
 def split(call: Call) -> list[Axes]:
     """Cut an axis at the given sizes, which are literals and are written anew.
 

@@ -127,6 +127,15 @@ def moved(call: Call) -> list[Axes]:
     axes = call.take_all("self", but=list(touched))
     for i in set(range(rank)) - touched:
         call.apart(axes[i], *(axes[j] for j in touched))
+    return [axes for _ in call.outputs]
+
+
+def triangle(call: Call) -> list[Axes]:
+    """Keep one side of the diagonal of matrices (..., n, m), whose axes stay."""
+    rank = call.rank("self")
+    axes = call.take_all("self", but=[rank - 2, rank - 1])
+    for axis in axes[:-2]:
+        call.apart(axis, *axes[-2:])
     return [axes]
 
 

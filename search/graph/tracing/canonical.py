@@ -14,6 +14,7 @@ import torch
 from torch import fx
 
 from .calls import argument, literal_shape, operator_name, same_size, tensor_of
+from .layers import STACKS, unstack
 from .lines import source_line
 
 _RESHAPED_IN_PLACE = frozenset(
@@ -95,6 +96,42 @@ def _unflatten(node: fx.Node) -> None:
         _become(node, torch.ops.aten.reshape.default, node.args[0], shape)
 
 
+def _reversed(node: fx.Node) -> None:
+    source = tensor_of(node.args[0])
+    if source is not None:
+        _become(node, torch.ops.aten.permute.default, node.args[0], list(reversed(range(source.dim()))))
+
+
+def _adjoint(node: fx.Node) -> None:
+    """Write the transpose of a matrix, and of a complex one the conjugate of that."""
+    source, value = tensor_of(node.args[0]), tensor_of(node)
+    if source is None or value is None or source.dim() < 2:
+        return
+    _become(node, torch.ops.aten.transpose.int, node.args[0], -2, -1)
+    if source.is_complex():
+        with node.graph.inserting_after(node):
+            conjugate = node.graph.call_function(torch.ops.aten.conj.default, (node,))
+        conjugate.meta.update(node.meta)
+        node.meta["val"] = source.transpose(-2, -1)
+        node.replace_all_uses_with(conjugate, delete_user_cb=lambda user: user is not conjugate)
+
+
+def _matmul(node: fx.Node) -> None:
+    _become(node, torch.ops.aten.matmul.default, *node.args)
+
+
+def _bitwise(node: fx.Node) -> None:
+    """Write what Python's operator on bits means; it has the same overloads, but for a shift by a number."""
+    written, in_place = _BITWISE[operator_name(node)]
+    packet = getattr(torch.ops.aten, f"{written}{'_' * in_place}")
+    overload = node.target._overloadname  # type: ignore[union-attr]
+    value = tensor_of(node)
+    is_shift = "shift" in written
+    if is_shift and (value is None or value.is_floating_point()):
+        return
+    node.target = getattr(packet, "Tensor_Scalar" if is_shift and overload == "Scalar" else overload)
+
+
 def _is_whole(node: fx.Node) -> bool:
     """Tell whether a slice takes the whole axis, in its order."""
     source, value, dim = tensor_of(node.args[0]), tensor_of(node), argument(node, "dim")
@@ -106,6 +143,19 @@ def _is_whole(node: fx.Node) -> bool:
     )
 
 
+_BITWISE = {
+    f"__{prefix}{name}__": (written, bool(prefix))
+    for prefix in ("", "i")
+    for name, written in (
+        ("and", "bitwise_and"),
+        ("or", "bitwise_or"),
+        ("xor", "bitwise_xor"),
+        ("lshift", "bitwise_left_shift"),
+        ("rshift", "bitwise_right_shift"),
+    )
+}
+"""Python's operator on bits -> how a graph writes it, and whether it writes to its first argument."""
+
 _REWRITES: dict[str, Callable[[fx.Node], None]] = {
     "chunk": _split,
     "split": _split,
@@ -116,4 +166,11 @@ _REWRITES: dict[str, Callable[[fx.Node], None]] = {
     "unsafe_split_with_sizes": _split,
     "scaled_dot_product_attention": _attention,
     "unflatten": _unflatten,
+    **dict.fromkeys(STACKS, unstack),
+    "numpy_T": _reversed,
+    "adjoint": _adjoint,
+    "matrix_H": _adjoint,
+    "mH": _adjoint,
+    "linalg_matmul": _matmul,
+    **dict.fromkeys(_BITWISE, _bitwise),
 }

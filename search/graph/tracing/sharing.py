@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ...config import COMPILED
+
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
@@ -60,8 +62,12 @@ def first_names(model: nn.Module) -> dict[str, str]:
 
 
 def _tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    yield from model.named_parameters(remove_duplicate=False)
-    yield from model.named_buffers(remove_duplicate=False)
+    """Yield parameters and buffers by the names that they have in a copy, which has no wrappers of `torch.compile`."""
+    for name, tensor in (
+        *model.named_parameters(remove_duplicate=False),
+        *model.named_buffers(remove_duplicate=False),
+    ):
+        yield name.replace(f"{COMPILED}.", ""), tensor
 
 
 def _storage(tensor: torch.Tensor) -> int | None:

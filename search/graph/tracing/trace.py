@@ -7,13 +7,12 @@ code. The user's model and tensors are copied first and are never changed.
 
 from __future__ import annotations
 
-import copy
 import inspect
 import io
 import logging
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from typing import Any
@@ -23,13 +22,17 @@ from torch import fx, nn
 from torch.export import Dim, ExportedProgram, export
 from torch.utils import _pytree as pytree
 
-from ...errors import ModelError
+from ...errors import ModelError, UserExitError
 from ..module import copy_graph
 from .calls import operator_name
 from .canonical import canonicalise
 from .dead import drop_dead
+from .draws import seeded_draws
 from .functional import make_functional, rename_reshapes
 from .lines import user_line
+from .modes import in_training, note_modes
+from .outputs import accept_outputs
+from .ready import copy_of, ready
 from .regions import inline_regions
 from .sharing import find_sharing, first_names, tie
 
@@ -37,6 +40,10 @@ _ASSERTIONS = frozenset({"_assert_tensor_metadata", "_assert_scalar", "_assert_a
 
 _FRAMES = 20_000
 """Python frames that copying and exporting may use: both descend into nested modules several frames a level."""
+
+
+Ran = tuple[tuple[tuple[Any, ...], dict[str, Any]], tuple[torch.Tensor, ...]]
+"""Arguments that a model ran with, and the tensors in what it returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class Trace:
         example: The arguments that the graph was traced with (batch of at least 2 where the batch is dynamic).
         overlapping: Groups of parameters and buffers that share memory without being the same view of it.
         notes: What tracing changed or lost, one sentence each.
+        outputs: The tensors that the user's own module returned for the example, in order; draws are `seeded_draws`.
     """
 
     module: fx.GraphModule
@@ -57,6 +65,7 @@ class Trace:
     example_kwargs: Mapping[str, Any]
     overlapping: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
+    outputs: tuple[torch.Tensor, ...] = ()
 
 
 def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) -> Trace:
@@ -72,19 +81,23 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
             the user's line at fault.
     """
     with deep_stack():
+        model, prepared = made_ready(model, args, kwargs)
         sharing = find_sharing(model)
         twin = copy_of(model).eval()
         tie(twin, sharing.ties)
-        _check_runs(twin, args, kwargs)
+        ran_with, outputs = check_runs(twin, args, kwargs)
         program, static, (positional, keywords) = exported(twin, args, kwargs)
-        module, notes = _editable(program, first_names(twin))
+        if _shapes(ran_with) != _shapes((positional, keywords)):
+            outputs = _run(twin, positional, keywords, copy_of)
+        module, notes = _editable(program, twin, args, kwargs)
     if static is not None:
         notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}.", *notes)
+    notes = (*prepared, *notes)
     notes += tuple(
         f"The memory of {', '.join(names)} overlaps: the network trains and is cut with a copy for each."
         for names in sharing.overlapping
     )
-    return Trace(module, static, positional, keywords, sharing.overlapping, notes)
+    return Trace(module, static, positional, keywords, sharing.overlapping, notes, outputs)
 
 
 @contextmanager
@@ -98,19 +111,9 @@ def deep_stack() -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
-def copy_of(model: nn.Module) -> nn.Module:
-    """Return a copy of a model.
-
-    Raises:
-        ModelError: It cannot be copied.
-    """
-    try:
-        return copy.deepcopy(model)
-    except Exception as exc:
-        raise ModelError(
-            f"A model is copied before it is analysed, but copying {type(model).__name__} failed: "
-            f"{type(exc).__name__}: {first_line(exc)}"
-        ) from exc
+def made_ready(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> tuple[nn.Module, tuple[str, ...]]:
+    """Return a network that can be traced, and what was done to it for that: see `ready`."""
+    return ready(model, lambda twin: _run_on_either(twin, args, kwargs, lambda network: network))
 
 
 def example_of(args: Any, kwargs: Mapping[str, Any] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -132,9 +135,13 @@ def _copies(args: Any, kwargs: Mapping[str, Any] | None) -> tuple[tuple[Any, ...
     )
 
 
-def _editable(program: ExportedProgram, names: Mapping[str, str]) -> tuple[fx.GraphModule, tuple[str, ...]]:
+def _editable(
+    program: ExportedProgram, twin: nn.Module, args: Any, kwargs: Mapping[str, Any] | None
+) -> tuple[fx.GraphModule, tuple[str, ...]]:
     """Return an exported program as a plain graph module in its canonical form, and what users should know of it."""
-    source = program.module(check_guards=False)
+    source, names = program.module(check_guards=False), first_names(twin)
+    training = in_training(copy_of(twin))
+    modes = note_modes(source, training, lambda: exported(training, args, kwargs)[0].module(check_guards=False))
     graph = copy_graph(source.graph)[0]
     for node in graph.nodes:
         if node.op == "get_attr":
@@ -148,7 +155,20 @@ def _editable(program: ExportedProgram, names: Mapping[str, str]) -> tuple[fx.Gr
     notes += canonicalise(module.graph)
     make_functional(module.graph)
     drop_dead(module)
-    return module, notes
+    return module, (*notes, *modes, *_untrained(module))
+
+
+def _untrained(module: fx.GraphModule) -> tuple[str, ...]:
+    """Say which parameters are not trained."""
+    parameters = list(module.named_parameters())
+    names = [name for name, value in parameters if not value.requires_grad and value.is_floating_point()]
+    if not names:
+        return ()
+    shown = f"{', '.join(names[:3])}{', ...' * (len(names) > 3)}"
+    return (
+        f"{len(names)} of {len(parameters)} parameters ({shown}) have requires_grad=False: they are cut like the "
+        "others, and no training moves them.",
+    )
 
 
 def _note_inputs(graph: fx.Graph) -> None:
@@ -165,35 +185,80 @@ def _drop_assertions(graph: fx.Graph) -> None:
             graph.erase_node(node)
 
 
-def _check_runs(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> None:
-    """Check that a model runs on its example, with the batch doubled or as it is.
+def check_runs(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> Ran:
+    """Check that a copy of a model runs on its example, with the batch doubled or as it is, and returns tensors.
+
+    Returns:
+        The arguments that it ran with, and the tensors in what it returned, in order.
 
     Raises:
         ModelError: It does not.
     """
+    return _run_on_either(model, args, kwargs, copy_of)
+
+
+def _run_on_either(
+    model: nn.Module,
+    args: Any,
+    kwargs: Mapping[str, Any] | None,
+    taken: Callable[[nn.Module], nn.Module],
+) -> Ran:
     doubled, given = example_of(args, kwargs), _copies(args, kwargs)
     try:
-        _run(model, *doubled)
+        return doubled, _run(model, *doubled, taken)
     except ModelError:
         if _shapes(doubled) == _shapes(given):
             raise
-        _run(model, *given)
+        return given, _run(model, *given, taken)
 
 
-def _run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Run a copy of a model once on copies: it may write to its buffers and its inputs, and draw random numbers."""
+def _run(
+    model: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    taken: Callable[[nn.Module], nn.Module],
+) -> tuple[torch.Tensor, ...]:
+    """Run what is taken of a model once, on copies: it may write to its buffers and inputs, and draw random numbers.
+
+    Returns:
+        The tensors in what it returns, in order.
+    """
     args, kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (args, dict(kwargs)))
-    twin = copy_of(model)
+    twin = taken(model)
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            twin(*args, **kwargs)
+        with torch.no_grad(), seeded_draws():
+            outputs = twin(*args, **kwargs)
+    except SystemExit as exc:
+        raise _ended(exc) from exc
     except Exception as exc:
         leaves = pytree.tree_leaves((args, kwargs))
         shapes = [list(x.shape[1:]) if isinstance(x, torch.Tensor) else type(x).__name__ for x in leaves]
         raise ModelError(
             f"The model must run on its example input, but with inputs of shape {shapes} (without the batch) it raised "
-            f"{type(exc).__name__}: {first_line(exc)}{user_line(exc)}. Check `input` in [model], or `--input`."
+            f"{type(exc).__name__}: {first_line(exc)}{user_line(exc)}. {_remedy_of_run(model, leaves)}"
         ) from exc
+    accept_outputs(outputs, type(model).__name__)
+    returned = pytree.tree_leaves(outputs)
+    return tuple(leaf.detach().clone() for leaf in returned if isinstance(leaf, torch.Tensor))
+
+
+def _remedy_of_run(model: nn.Module, leaves: Sequence[Any]) -> str:
+    """Say what to do where a model does not run: where its numbers and the example's are of different types, that."""
+    own = {p.dtype for p in model.parameters() if p.is_floating_point()}
+    given = {x.dtype for x in leaves if isinstance(x, torch.Tensor) and x.is_floating_point()}
+    if len(own) == 1 and given and given != own:
+        name, other = (str(min(kinds, key=str)).removeprefix("torch.") for kinds in (own, given))
+        return (
+            f"The network computes in {name} and the example is {other}: return the network in {other}, or write the "
+            f"type behind the shape, such as `--input 3,8,8:{name}`."
+        )
+    return "Check `input` in [model], or `--input`."
+
+
+def _ended(exc: SystemExit) -> UserExitError:
+    return UserExitError(
+        f"The model's `forward` ended the program (SystemExit: {exc}){user_line(exc)}: raise an error, or return."
+    )
 
 
 def exported(
@@ -213,6 +278,8 @@ def exported(
     try:
         with _quiet():
             return _dynamic(model, *doubled), None, doubled
+    except SystemExit as exc:
+        raise _ended(exc) from exc
     except Exception as exc:
         reason = f"the model fixes its batch: {first_line(exc)}"
     if _shapes(doubled) == _shapes(given):
@@ -231,11 +298,21 @@ def _static(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
     try:
         with _quiet():
             return export(model, args, dict(kwargs), strict=False)
+    except SystemExit as exc:
+        raise _ended(exc) from exc
     except Exception as exc:
         raise ModelError(
             f"A model must export with torch.export, but {type(model).__name__} does not: {type(exc).__name__}: "
-            f"{first_line(exc)}{user_line(exc)}. Data-dependent control flow has to become tensor operations."
+            f"{first_line(exc)}{user_line(exc)}. {_remedy_of_export(exc)}"
         ) from exc
+
+
+def _remedy_of_export(exc: Exception) -> str:
+    """Say what to do where a model does not export, as far as the exception tells."""
+    kinds = [cls.__name__ for cls in type(exc).__mro__]
+    if any(word in kind for kind in kinds for word in ("DataDependent", "DynamicOutputShape")):
+        return "Data-dependent control flow has to become tensor operations."
+    return "`torch.export.export(model, args, strict=False)` raises the same and says all that torch knows of it."
 
 
 @contextmanager

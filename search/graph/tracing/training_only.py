@@ -14,13 +14,11 @@ import torch
 from torch import fx, nn
 from torch.export import ExportedProgram
 
-from ..module import attribute
-from .calls import argument, is_region, operator_name
+from .calls import argument, operator_name
 from .lines import source_line
-from .trace import copy_of, deep_stack, exported, first_line
-
-_SWITCHED = frozenset({"batch_norm", "dropout", "feature_dropout", "alpha_dropout"})
-"""Operators that an exported graph keeps in eval mode, with a literal that switches them to training."""
+from .modes import calls_in, in_training
+from .ready import copy_of
+from .trace import check_runs, deep_stack, exported, first_line, made_ready
 
 _SEEDED = torch.Tag.nondeterministic_seeded
 
@@ -39,6 +37,7 @@ def training_only(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None 
     """
     try:
         with deep_stack():
+            model, _ = made_ready(model, args, kwargs)
             lost = [*_lost_by_modules(model), *_lost_by_export(model, args, kwargs)]
             return tuple(dict.fromkeys(re.sub("^each of", "Each of", sentence) for sentence in lost))
     except Exception as exc:
@@ -60,29 +59,19 @@ def _lost_by_modules(model: nn.Module) -> Iterator[str]:
 def _lost_by_export(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> Iterator[str]:
     evaluating, *_ = exported(copy_of(model).eval(), args, kwargs)
     try:
-        training, *_ = exported(_in_training(model), args, kwargs)
+        twin = in_training(copy_of(model))
+        check_runs(twin, args, kwargs)
+        training, *_ = exported(twin, args, kwargs)
     except Exception as exc:
         yield (
             "The network does not export in training mode, so what it does in training alone is not known: "
             f"{type(exc).__name__}: {first_line(exc)}"
         )
         return
-    before, after = ([_Used(node) for node in _calls(p.module(check_guards=False))] for p in (evaluating, training))
+    before, after = ([_Used(node) for node in calls_in(p.module(check_guards=False))] for p in (evaluating, training))
     if _outputs(evaluating) != _outputs(training):
         yield "The outputs differ in training (auxiliary ones?): the exported network has those of eval mode only."
     yield from _differences(before, after)
-    if frozen := {call.module for call in after if call.operator == "batch_norm" and call.mode is False}:
-        yield f"{_some(sorted(frozen))} keeps its statistics in training; once exported, it is trained like any other."
-
-
-def _in_training(model: nn.Module) -> nn.Module:
-    """Return a copy with each part in the mode that it is trained in: `train` is the model's own."""
-    twin = copy_of(model).train()
-    for module in twin.modules():
-        if isinstance(module, nn.modules.batchnorm._NormBase) and module.momentum is None:
-            # Averaging over all batches reads their number, which export cannot follow; it is reported already.
-            module.momentum = 0.1
-    return twin
 
 
 class _Used:
@@ -97,7 +86,6 @@ class _Used:
         self.line = source_line(node)
         schema = getattr(node.target, "_schema", None)
         names = {a.name for a in schema.arguments} if schema is not None else set()
-        self.mode = next((argument(node, n) for n in ("training", "train", "use_input_stats") if n in names), None)
         rate = next((argument(node, n) for n in ("dropout_p", "dropout", "p") if n in names), None)
         self.rate = float(rate) if isinstance(rate, int | float) else None
         self.is_random = _SEEDED in getattr(node.target, "tags", ()) and self.rate != 0
@@ -105,22 +93,6 @@ class _Used:
     @property
     def key(self) -> tuple[str, str]:
         return self.module, self.operator
-
-
-def _calls(module: fx.GraphModule) -> Iterator[fx.Node]:
-    """Yield the calls that compute tensors, of a graph and of those nested in it, but not the counting of batches."""
-    for node in module.graph.nodes:
-        if is_region(node):
-            for source in node.all_input_nodes:
-                found = attribute(module, str(source.target)) if source.op == "get_attr" else None
-                if isinstance(found, fx.GraphModule):
-                    yield from _calls(found)
-        elif (
-            node.op == "call_function"
-            and isinstance(node.meta.get("val"), torch.Tensor | list | tuple)
-            and not any("num_batches_tracked" in str(source.target) for source in node.all_input_nodes)
-        ):
-            yield node
 
 
 def _differences(before: list[_Used], after: list[_Used]) -> Iterator[str]:
@@ -139,19 +111,6 @@ def _differences(before: list[_Used], after: list[_Used]) -> Iterator[str]:
     other |= {call.module: call for call in before if missing[call.key] and call.module not in random}
     for name, call in other.items():
         yield f"{name} computes otherwise in training ({call.line or call.operator}): the exported network does not."
-    yield from _switches(before, after)
-
-
-def _switches(before: list[_Used], after: list[_Used]) -> Iterator[str]:
-    """Say which calls have a rate or mode of training that eval mode has written over."""
-    attending = [call.module for call in after if call.operator == "scaled_dot_product_attention" and call.rate]
-    quiet = all(not call.rate for call in before if call.operator == "scaled_dot_product_attention")
-    if attending and quiet:
-        yield f"Attention in {_some(attending)} drops weights in training: the exported network does not."
-    lost = [call for call in after if call.mode is True and call.operator not in _SWITCHED and call.rate != 0]
-    for operator in sorted({call.operator for call in lost}):
-        names = [call.module for call in lost if call.operator == operator]
-        yield f"{operator} in {_some(names)} works otherwise in training: the exported network keeps to eval mode."
 
 
 def _outputs(program: ExportedProgram) -> tuple[str, list[str]]:

@@ -38,7 +38,9 @@ def remade(view: fx.Node, source: fx.Node) -> fx.Node:
 
 def written_back(view: fx.Node, source: fx.Node, value: fx.Node) -> fx.Node:
     """Return what the source of a view holds once the view holds `value`."""
-    made = INVERSES[operator_name(view)](view, source, value)
+    # Calls that are made one after another stand in this order before what follows; after `value`, they would be turned.
+    with value.graph.inserting_before(value.next):
+        made = INVERSES[operator_name(view)](view, source, value)
     if made is not value:
         made.meta.update({**value.meta, "val": source.meta["val"]})
     return made
@@ -50,11 +52,53 @@ def _call(value: fx.Node, target: Any, *args: Any) -> fx.Node:
 
 def _slice(view: fx.Node, source: fx.Node, value: fx.Node) -> fx.Node:
     bounds = [argument(view, name) for name in ("dim", "start", "end", "step")]
+    if (parts := _around(source, value, *bounds)) is not None:
+        return parts
     return _call(value, _aten.slice_scatter.default, source, value, *bounds)
 
 
 def _select(view: fx.Node, source: fx.Node, value: fx.Node) -> fx.Node:
-    return _call(value, _aten.select_scatter.default, source, value, *view.args[1:])
+    return _selected(source, value, view.args[1], view.args[2])
+
+
+def _selected(source: fx.Node, value: fx.Node, dim: Any, index: Any) -> fx.Node:
+    size = source.meta["val"].shape[dim]
+    if _is_complex(source) and isinstance(size, int) and isinstance(index, int):
+        whole = _call(value, _aten.unsqueeze.default, value, dim % _rank(source))
+        whole.meta.update({**value.meta, "val": value.meta["val"].unsqueeze(dim % _rank(source))})
+        parts = _around(source, whole, dim, index % size, index % size + 1, 1)
+        if parts is not None:
+            return parts
+    return _call(value, _aten.select_scatter.default, source, value, dim, index)
+
+
+def _around(source: fx.Node, value: fx.Node, dim: int, start: int | None, end: int | None, step: int) -> fx.Node | None:
+    """Return a stretch of a complex tensor written anew, as what is before it, it, and what is after it.
+
+    Torch has no derivative of `slice_scatter` and `select_scatter` for complex numbers. None for others, which have.
+    """
+    size = source.meta["val"].shape[dim]
+    if not _is_complex(source) or step != 1 or not isinstance(size, int):
+        return None
+    first, last = (_bound(value, size, d) for value, d in ((start, 0), (end, size)))
+    before = [_stretch(source, value, dim, 0, first)] if first else []
+    after = [_stretch(source, value, dim, max(first, last), size)] if max(first, last) < size else []
+    return _call(value, _aten.cat.default, [*before, value, *after], dim)
+
+
+def _stretch(source: fx.Node, value: fx.Node, dim: int, start: int, end: int) -> fx.Node:
+    part = _call(value, _aten.slice.Tensor, source, dim, start, end)
+    part.meta.update({**value.meta, "val": _aten.slice.Tensor(source.meta["val"], dim, start, end)})
+    return part
+
+
+def _bound(value: int | None, size: int, default: int) -> int:
+    return default if value is None else max(0, min(size, value + size if value < 0 else value))
+
+
+def _is_complex(node: fx.Node) -> bool:
+    value = tensor_of(node)
+    return value is not None and value.is_complex()
 
 
 def _swapped(view: fx.Node, _: fx.Node, value: fx.Node) -> fx.Node:
@@ -97,8 +141,9 @@ def _part(view: fx.Node, source: fx.Node, value: fx.Node) -> fx.Node:
     split, index = view.args
     dim = argument(split, "dim")  # type: ignore[arg-type]
     if operator_name(split) == "unbind":  # type: ignore[arg-type]
-        return _call(value, _aten.select_scatter.default, source, value, dim, index)
-    return _call(value, _aten.slice_scatter.default, source, value, dim, *_bounds(view))
+        return _selected(source, value, dim, index)
+    parts = _around(source, value, dim, *_bounds(view), 1)
+    return parts or _call(value, _aten.slice_scatter.default, source, value, dim, *_bounds(view))
 
 
 def _remade_part(view: fx.Node, source: fx.Node) -> fx.Node:

@@ -1,10 +1,13 @@
 """Proofs that a cut is right; each returns what it measured."""
 
 from ._base import Proof, compare, draw_like, flat, outputs
+from .original import original
+from .pairs import undecided
 from .permutation import permutation
 from .reloaded import reloaded
 from .scrambled import everything, scramble
 from .silenced import silenced
+from .trains import trains
 
 __all__ = [
     "Proof",
@@ -12,9 +15,12 @@ __all__ = [
     "draw_like",
     "everything",
     "flat",
+    "original",
     "outputs",
     "permutation",
     "reloaded",
     "scramble",
     "silenced",
+    "trains",
+    "undecided",
 ]

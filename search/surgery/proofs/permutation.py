@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
+from torch import nn
 
 from ...graph import Blueprint, Selection, full
 from ..cut import cut
-from ._base import Proof, compare_runs, draw_like
+from ._base import Proof
+from .pairs import Pair, compare_pair
 from .scrambled import everything, scramble
-
-PERMUTATION_TOLERANCE = 1e-9
-"""Largest relative difference, in float64, at which two orders of the same units count as one network."""
 
 
 def permutation(blueprint: Blueprint, rng: np.random.Generator) -> Proof:
@@ -21,9 +19,10 @@ def permutation(blueprint: Blueprint, rng: np.random.Generator) -> Proof:
     together and came apart changes the output. Where each head or group keeps units of its own, each has an order of
     its own.
     """
-    scrambled = scramble(blueprint, rng)
     order = {dim.name: [rng.permutation(dim.size) for _ in range(dim.outer)] for dim in blueprint.dims}
-    before = cut(scrambled, everything(scrambled))
-    after = cut(scrambled, Selection(full(scrambled), order))
-    inputs = draw_like(blueprint.trace, rng, torch.float64)
-    return compare_runs("permutation", before, after, inputs, PERMUTATION_TOLERANCE)
+
+    def networks(double: bool) -> tuple[nn.Module, nn.Module]:
+        scrambled = scramble(blueprint, rng, double=double)
+        return cut(scrambled, everything(scrambled)), cut(scrambled, Selection(full(scrambled), order))
+
+    return compare_pair(Pair("permutation", networks), blueprint.trace, rng)

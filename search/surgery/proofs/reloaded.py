@@ -28,13 +28,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from search.graph.tracing import seeded_draws
 from search.surgery import load_subnet
 from search.surgery.proofs import flat
 
 bundle, given, found, count = sys.argv[1:]
 tensors = load_file(given)
 args = [tensors.get(str(i)) for i in range(int(count))]
-with torch.no_grad():
+with torch.no_grad(), seeded_draws():
     value = torch.fx.Interpreter(load_subnet(Path(bundle))).run(*args, enable_io_processing=False)
 save_file({"output": flat(value)}, found)
 """

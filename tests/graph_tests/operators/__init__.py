@@ -2,6 +2,7 @@
 
 from . import (
     attention,
+    contraction,
     convolution,
     dense,
     factory,
@@ -11,7 +12,10 @@ from . import (
     picking,
     pointwise,
     pooling,
+    recurrent,
     reduction,
+    sampling,
+    selection,
     shape,
 )
 from ._base import Case, Network, frame
@@ -23,7 +27,11 @@ CASES = [
     *normalisation.CASES,
     *pointwise.CASES,
     *pooling.CASES,
+    *recurrent.CASES,
     *reduction.CASES,
+    *selection.CASES,
+    *sampling.CASES,
+    *contraction.CASES,
     *shape.CASES,
     *joining.CASES,
     *picking.CASES,

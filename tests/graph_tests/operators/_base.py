@@ -19,7 +19,7 @@ Parts = Mapping[str, nn.Module | torch.Tensor]
 Width = int | tuple[int, int]
 """Size of a dim; with the number of sets of units that are kept where there are several."""
 
-ARGUMENTS = "pqrstw"
+ARGUMENTS = "pqrstwabcdefg"
 CONSUMERS = "uvxyz"
 
 

@@ -1,0 +1,167 @@
+"""Weights that are computed from other parameters become parameters, where a cut would change what is computed.
+
+Weight norm divides a weight by the norm of its rows, spectral norm by its largest singular value: numbers that sum over
+the units that a cut takes away. Computed anew from what is left, they would scale each layer differently from the one
+that was trained. So the weight is computed once, and cut. What acts on each unit by itself (a transpose, a part, a
+factor for each channel) stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from .axes import Algebra
+from .blueprint import Flow
+from .constants import atoms_of_values, computed_weights
+from .module import attribute, copy_module, place
+from .restrict import Restriction, module_of
+from .rules import Axes
+from .tracing import Trace, drop_dead, operator_name
+
+_PARAMETRISED = ".parametrizations."
+_SHOWN = 3
+
+
+def to_fold(
+    graph: fx.Graph,
+    algebra: Algebra,
+    axes: Mapping[str, list[Axes]],
+    flows: Mapping[str, Flow],
+    unknown: Iterable[str],
+    restriction: Restriction,
+) -> list[str]:
+    """Return the names of the calls whose results must become parameters.
+
+    These are the last calls on the way from a sum over units that can be cut, or from an operator without a rule, to
+    the network's values.
+    """
+    computed = computed_weights(graph)
+    live = {atom for atom in atoms_of_values(graph, computed, axes, algebra) if algebra.frozen(atom) is None}
+    spoilt, without_rule = set[fx.Node](), set(unknown)
+    for node in graph.nodes:
+        if node in computed:
+            flow = flows.get(node.name)
+            mixed = (leaf for axis in (*flow.summed, *flow.blended) for leaf in algebra.leaves(axis)) if flow else ()
+            free = any(restriction.reason(module_of(name)) is None for name in _sources(node))
+            if (
+                not live.isdisjoint(mixed)
+                or (node.name in without_rule and free)
+                or not spoilt.isdisjoint(node.all_input_nodes)
+            ):
+                spoilt.add(node)
+    return [node.name for node in graph.nodes if node in spoilt and not computed.issuperset(node.users)]
+
+
+def fold(traced: Trace, names: Sequence[str]) -> Trace:
+    """Return a trace in which the results of some calls are parameters (buffers, where nothing of them is trained)."""
+    module = copy_module(traced.module)
+    nodes = {node.name: node for node in module.graph.nodes}
+    told: dict[str, list[tuple[str, list[str]]]] = {}
+    for name in names:
+        node = nodes[name]
+        sources = _sources(node)
+        value = _value(module, node)
+        target = _free_name(module, node, sources)
+        place(module, target, _held(module, value, sources))
+        told.setdefault(", ".join(_operators(node)), []).append((target, sources))
+        with module.graph.inserting_before(node):
+            read = module.graph.get_attr(target)
+        read.meta.update(node.meta)
+        node.replace_all_uses_with(read)
+    drop_dead(module)
+    notes = tuple(_told(operators, folded) for operators, folded in told.items())
+    return replace(traced, module=module, notes=(*traced.notes, *notes))
+
+
+def _told(operators: str, folded: Sequence[tuple[str, list[str]]]) -> str:
+    weights = [target for target, _ in folded]
+    shown = f"{', '.join(weights[:_SHOWN])}{', ...' * (len(weights) > _SHOWN)}"
+    sources = list(dict.fromkeys(source for _, names in folded for source in names))
+    given = f"{', '.join(sources[:_SHOWN])}{', ...' * (len(sources) > _SHOWN)}"
+    verb = "is a weight" if len(weights) == 1 else f"are {len(weights)} weights"
+    return (
+        f"{shown} {verb} that the network computes from other parameters ({given}) with {operators}, over units that a "
+        "cut takes away. It was computed once and is cut as it is: so the cut network keeps its numbers, and training "
+        "moves it itself, without that computation (a weight norm, spectral norm or the like is dissolved)."
+    )
+
+
+def _value(module: fx.GraphModule, node: fx.Node) -> torch.Tensor:
+    """Compute what a call returns, from parameters and buffers."""
+    known: dict[fx.Node, Any] = {}
+    needed, pending = {node}, [node]
+    while pending:
+        fresh = [source for source in pending.pop().all_input_nodes if source not in needed]
+        needed.update(fresh)
+        pending += fresh
+    with torch.no_grad():
+        for step in module.graph.nodes:
+            if step in needed:
+                args, kwargs = fx.map_arg((step.args, dict(step.kwargs)), known.__getitem__)
+                known[step] = (
+                    attribute(module, str(step.target)) if step.op == "get_attr" else step.target(*args, **kwargs)  # type: ignore[operator]
+                )
+    value: torch.Tensor = known[node]
+    return value.detach().clone(memory_format=torch.contiguous_format)
+
+
+def _sources(node: fx.Node) -> list[str]:
+    """Return the names of the parameters and buffers that a call computes from, in the order of the graph's reading."""
+    found: dict[str, None] = {}
+    seen, pending = {node}, [node]
+    while pending:
+        step = pending.pop()
+        if step.op == "get_attr":
+            found[str(step.target)] = None
+        fresh = [source for source in reversed(step.all_input_nodes) if source not in seen]
+        seen.update(fresh)
+        pending += fresh
+    return list(found)
+
+
+def _operators(node: fx.Node) -> list[str]:
+    """Return the names of the operators that lead to a call's result, without those that only show it differently."""
+    seen, pending, found = {node}, [node], dict[str, None]()
+    while pending:
+        step = pending.pop()
+        if operator_name(step) not in ("", "reshape", "view", "flatten", "clone", "permute", "transpose", "getitem"):
+            found[operator_name(step)] = None
+        fresh = [source for source in step.all_input_nodes if source not in seen]
+        seen.update(fresh)
+        pending += fresh
+    return sorted(found)
+
+
+def _held(module: nn.Module, value: torch.Tensor, sources: Sequence[str]) -> torch.Tensor:
+    tensors = [attribute(module, source) for source in sources]
+    if not any(isinstance(tensor, nn.Parameter) for tensor in tensors):
+        return value
+    trained = any(tensor.requires_grad for tensor in tensors)
+    return nn.Parameter(value, requires_grad=trained and (value.is_floating_point() or value.is_complex()))
+
+
+def _free_name(module: nn.Module, node: fx.Node, sources: Sequence[str]) -> str:
+    """Return a name for a weight: what its reader calls it, in the module that it is computed for."""
+    first = next((s for s in sources if isinstance(attribute(module, s), nn.Parameter)), sources[0])
+    owner = first.split(_PARAMETRISED)[0] if _PARAMETRISED in first else module_of(first)
+    wanted = f"{owner}.{_role(node)}" if owner else _role(node)
+    taken = {name for name, _ in (*module.named_parameters(), *module.named_buffers(), *module.named_modules())}
+    count, name = 1, wanted
+    while name in taken:
+        count, name = count + 1, f"{wanted}_{count}"
+    return name
+
+
+def _role(node: fx.Node) -> str:
+    for user in node.users:
+        schema = getattr(user.target, "_schema", None)
+        for i, expected in enumerate(schema.arguments if schema is not None else ()):
+            given = user.args[i] if i < len(user.args) else user.kwargs.get(expected.name)
+            if given is node and i:
+                return str(expected.name)
+    return "weight"

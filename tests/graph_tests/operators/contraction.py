@@ -1,0 +1,178 @@
+"""Products of linear algebra in all their spellings, and distances."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ._base import Case, frame
+
+MEET = {"p:0.0": 3, "p:0.1": 4}
+
+
+def _meeting(multiply: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Contract the 4 while 3 labels the rows and the columns: the 4 meet themselves under different ones of the 3."""
+
+    def run(p: Tensor, q: Tensor) -> Tensor:
+        y = multiply(p.view(3, 4), q)
+        return y + y.transpose(-1, -2)
+
+    return run
+
+
+CASES = [
+    frame(
+        "tensordot: one axis",
+        lambda p, q: torch.tensordot(p, q, 1),
+        (3, 5, 4),
+        (4, 6, 2),
+        dims={"p:0": 3, "p:1": 5, "p:2": 4, "q:1": 6, "q:2": 2},
+    ),
+    frame(
+        "tensordot: two axes, crossed",
+        lambda p, q: torch.tensordot(p, q, ([0, -1], [2, 0])),
+        (3, 5, 4),
+        (4, 6, 3),
+        dims={"p:0": 3, "p:1": 5, "p:2": 4, "q:1": 6},
+    ),
+    frame(
+        "tensordot: square",
+        lambda p, q: torch.tensordot(p, q, ([1, 0], [0, 2])),
+        (4, 4, 4),
+        (4, 4, 4),
+        dims={"p:0": 4, "p:1": 4, "p:2": 4, "q:1": 4},
+    ),
+    frame("tensordot: all axes", lambda p, q: torch.tensordot(p, q, 2), (3, 4), (3, 4), dims={"p:0": 3, "p:1": 4}),
+    frame("tensordot: none", lambda p, q: torch.tensordot(p, q, 0), (3, 4), (5,), dims={"p:0": 3, "p:1": 4, "q:0": 5}),
+    frame("tensordot: units that meet", _meeting(lambda x, y: torch.tensordot(x, y, 1)), (12,), (4, 3), dims=MEET),
+    frame("inner", torch.inner, (3, 5, 4), (6, 4), dims={"p:0": 3, "p:1": 5, "p:2": 4, "q:0": 6}),
+    frame("inner: vectors", torch.inner, (4,), (4,), dims={"p:0": 4}),
+    frame("inner: square", torch.inner, (4, 4), (4, 4), dims={"p:0": 4, "p:1": 4, "q:0": 4}),
+    frame("inner: units that meet", _meeting(torch.inner), (12,), (3, 4), dims=MEET),
+    frame("vdot", torch.vdot, (4,), (4,), dims={"p:0": 4}),
+    *(
+        frame(name, getattr(torch, name), (3,), (5,), dims={"p:0": 3, "q:0": 5}, **more)
+        for name, more in (("outer", {}), ("ger", {}))
+    ),
+    frame("outer: square", torch.outer, (4,), (4,), dims={"p:0": 4, "q:0": 4}),
+    frame("ger: square", torch.ger, (4,), (4,), dims={"p:0": 4, "q:0": 4}),
+    frame("addr", torch.addr, (3, 5), (3,), (5,), dims={"p:0": 3, "p:1": 5}),
+    frame("addr: a row", torch.addr, (5,), (3,), (5,), dims={"p:0": 5, "q:0": 3}),
+    frame("addr: square", torch.addr, (4, 4), (4,), (4,), dims={"p:0": 4, "p:1": 4}),
+    frame("addmv", torch.addmv, (3,), (3, 5), (5,), dims={"p:0": 3, "q:1": 5}),
+    frame("addmv: square", torch.addmv, (4,), (4, 4), (4,), dims={"p:0": 4, "q:1": 4}),
+    frame("addmv: one number", torch.addmv, (1,), (3, 5), (5,), dims={"q:0": 3, "q:1": 5}),
+    frame("addbmm", torch.addbmm, (3, 5), (2, 3, 4), (2, 4, 5), dims={"p:0": 3, "p:1": 5, "q:0": 2, "q:2": 4}),
+    frame("addbmm: square", torch.addbmm, (4, 4), (4, 4, 4), (4, 4, 4), dims={"p:0": 4, "p:1": 4, "q:0": 4, "q:2": 4}),
+    frame(
+        "bilinear",
+        F.bilinear,
+        (2, 3, 4),
+        (2, 3, 5),
+        (6, 4, 5),
+        (6,),
+        dims={"p:0": 2, "p:1": 3, "p:2": 4, "q:2": 5, "r:0": 6},
+    ),
+    frame(
+        "bilinear: square, no bias",
+        F.bilinear,
+        (4, 4),
+        (4, 4),
+        (4, 4, 4),
+        dims={"p:0": 4, "p:1": 4, "q:1": 4, "r:0": 4},
+    ),
+    Case(
+        "bilinear: a chain",
+        lambda: {"a": nn.Linear(3, 5), "b": nn.Linear(3, 6), "c": nn.Bilinear(5, 6, 7), "d": nn.Linear(7, 2)},
+        lambda n, x: n.d(n.c(n.a(x).relu(), n.b(x).relu()).relu()),
+        [(2, 3)],
+        {"a.weight:0": 5, "b.weight:0": 6, "c.weight:0": 7},
+    ),
+    *(
+        frame(
+            f"{name}: three",
+            lambda p, q, r, f=f: f(p, q, r),
+            (3, 4),
+            (4, 5),
+            (5, 6),
+            dims={"p:0": 3, "p:1": 4, "q:1": 5, "r:1": 6},
+        )
+        for name, f in (
+            ("linalg_multi_dot", lambda *m: torch.linalg.multi_dot(m)),
+            ("chain_matmul", lambda *m: torch.ops.aten.chain_matmul(list(m))),
+        )
+    ),
+    frame(
+        "linalg_multi_dot: vectors",
+        lambda p, q, r: torch.linalg.multi_dot([p, q, r]),
+        (4,),
+        (4, 5),
+        (5,),
+        dims={"p:0": 4, "q:1": 5},
+    ),
+    *(
+        frame(f"{name}: square", lambda p, q, f=f: f(p, q), (4, 4), (4, 4), dims={"p:0": 4, "p:1": 4, "q:1": 4})
+        for name, f in (
+            ("linalg_multi_dot", lambda *m: torch.linalg.multi_dot(m)),
+            ("chain_matmul", lambda *m: torch.ops.aten.chain_matmul(list(m))),
+        )
+    ),
+    frame("cdist", torch.cdist, (2, 3, 4), (2, 5, 4), dims={"p:0": 2, "p:1": 3, "p:2": 4, "q:1": 5}),
+    frame(
+        "cdist: by coordinates, broadcast",
+        lambda p, q: torch.cdist(p, q, p=1.0),
+        (2, 1, 3, 4),
+        (6, 5, 4),
+        dims={"p:0": 2, "p:2": 3, "p:3": 4, "q:0": 6, "q:1": 5},
+    ),
+    frame("cdist: square", torch.cdist, (4, 4), (4, 4), dims={"p:0": 4, "p:1": 4, "q:0": 4}),
+    frame("cdist: units that meet", _meeting(torch.cdist), (12,), (3, 4), dims=MEET),
+    frame(
+        "cosine_similarity",
+        lambda p, q: F.cosine_similarity(p, q, dim=1),
+        (3, 5, 7),
+        (3, 5, 7),
+        dims={"p:0": 3, "p:1": 5, "p:2": 7},
+    ),
+    frame(
+        "cosine_similarity: broadcast",
+        lambda p, q: F.cosine_similarity(p, q, dim=-1),
+        (3, 1, 7),
+        (5, 7),
+        dims={"p:0": 3, "p:2": 7, "q:0": 5},
+    ),
+    frame(
+        "cosine_similarity: square",
+        lambda p, q: F.cosine_similarity(p, q, dim=0),
+        (4, 4),
+        (4, 4),
+        dims={"p:0": 4, "p:1": 4},
+    ),
+    frame(
+        "cosine_similarity: one for all",
+        lambda p, q: F.cosine_similarity(p - 1, q, dim=1),
+        (3, 5),
+        (3, 1),
+        dims={"p:0": 3, "p:1": 5},
+        blended=["p:1"],
+    ),
+    frame("linalg_vecdot", torch.linalg.vecdot, (3, 5), (5,), dims={"p:0": 3, "p:1": 5}),
+    frame(
+        "linalg_vecdot: square",
+        lambda p, q: torch.linalg.vecdot(p, q, dim=0),
+        (4, 4),
+        (4, 4),
+        dims={"p:0": 4, "p:1": 4},
+    ),
+    frame("pairwise_distance", F.pairwise_distance, (3, 5), (3, 5), dims={"p:0": 3, "p:1": 5}, blended=["p:1"]),
+    frame(
+        "pairwise_distance: an axis that stays",
+        lambda p, q: F.pairwise_distance(p, q, keepdim=True),
+        (3, 5),
+        (5,),
+        dims={"p:0": 3, "p:1": 5},
+        blended=["p:1"],
+    ),
+    frame("pairwise_distance: square", F.pairwise_distance, (4, 4), (4, 4), dims={"p:0": 4, "p:1": 4}, blended=["p:1"]),
+]
