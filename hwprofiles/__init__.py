@@ -17,6 +17,7 @@ from .files import (
 )
 from .isolation import IsolatedProfiler
 from .measurement import Difference, Measurement
+from .onnx_file import MOST_ONNX_BYTES, check_onnx, read_onnx
 from .pinning import pinned
 from .probe import probe
 from .profile import HardwareProfile
@@ -76,6 +77,7 @@ __all__ = [
     "MIN_SAMPLES",
     "MOST_JOURNAL_BYTES",
     "MOST_JSON_BYTES",
+    "MOST_ONNX_BYTES",
     "Measurement",
     "NodeTime",
     "NullRuntime",
@@ -98,6 +100,7 @@ __all__ = [
     "VALUES_FILE",
     "available_targets",
     "bimodal_gap",
+    "check_onnx",
     "check_plain",
     "clear_unfinished",
     "compare",
@@ -125,6 +128,7 @@ __all__ = [
     "probe",
     "ratio_interval",
     "read_counters",
+    "read_onnx",
     "read_rest",
     "read_whole",
     "shipped_profiles",

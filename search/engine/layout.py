@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import chain
 from pathlib import Path
 
+from hwprofiles import check_plain
+
 from ..deploy import BASELINE, PT2_FILE, SUBNET, Delivered
 from ..surgery import GRAPH_FILE, MODEL_FILE
 
@@ -22,6 +24,24 @@ BUNDLE_FILES = frozenset(
     {*FILES.values(), *chain(*STORED_FILES.values()), PT2_FILE, REPORT_FILE, STRUCTURE_FILE, *PAGE_FILES}
 )
 """Everything that a bundle may hold."""
+
+
+def check_bundle(folder: Path, *, named: bool = True) -> None:
+    """Check, before anything is read, that a folder holds no links, pipes or devices, and files where files belong.
+
+    Args:
+        folder: The bundle; nothing is said of one that is not there.
+        named: Whether it was named by the user, who may name a link.
+
+    Raises:
+        UnfitFileError: It does; the entry is named.
+    """
+    if not named:
+        check_plain(folder, deep=False)
+    if folder.is_dir():
+        entries = sorted(folder.iterdir())
+        check_plain(*entries, deep=False)
+        check_plain(*(entry for entry in entries if entry.name in BUNDLE_FILES), folders=False)
 
 
 def delivered(place: Path, contestant: str) -> Delivered:

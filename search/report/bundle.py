@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ from hwprofiles import (
 )
 
 from ..config import RunConfig
-from ..deploy import Delivered, Verification, verify
-from ..engine import BUNDLE, FILES, REPORT_FILE, Outcome, Progress, delivered, execute, translated
+from ..deploy import Delivered, Verification, content_of, verify
+from ..engine import BUNDLE, FILES, REPORT_FILE, Outcome, Progress, check_bundle, delivered, execute, translated
 from ..errors import BundleError
 from .markdown import render_markdown
 from .page import render_page
@@ -54,9 +55,12 @@ class Bundle:
 
         Raises:
             BundleError: There is no bundle, or its report is damaged.
+            UnfitFileError: A link, a pipe or the like lies in it, a folder where a file belongs, or the report is too
+                large.
         """
-        folder = path if (path / REPORT_FILE).exists() else path / BUNDLE
+        folder = path if os.path.lexists(path / REPORT_FILE) else path / BUNDLE
         try:
+            check_bundle(folder, named=folder is path)
             report = json.loads(read_whole(folder / REPORT_FILE, MOST_JSON_BYTES))
             if not isinstance(report, dict) or report.get("format") != 1:
                 raise BundleError(f"This version reads report format 1, but {folder / REPORT_FILE} is of another.")
@@ -110,7 +114,7 @@ class Bundle:
             )
         if not path.exists():
             raise BundleError(f"A bundle holds {path.name}, but it is missing in {self.path}.")
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = hashlib.sha256(content_of(path)).hexdigest()
         if found != wanted:
             raise BundleError(
                 f"{path.name} must be the file that the report speaks of (SHA-256 {wanted[:12]}...), but it has "

@@ -3,12 +3,14 @@
 from .cut import cut
 from .proofs import Proof, compare, draw_like, everything, flat, outputs, permutation, reloaded, silenced
 from .recalibrate import recalibrate
-from .stored import GRAPH_FILE, MODEL_FILE, from_bytes, load_subnet, to_bytes
+from .stored import GRAPH_FILE, MODEL_FILE, MOST_GRAPH_BYTES, MOST_WEIGHTS_BYTES, from_bytes, load_subnet, to_bytes
 from .subnet import Subnet
 
 __all__ = [
     "GRAPH_FILE",
     "MODEL_FILE",
+    "MOST_GRAPH_BYTES",
+    "MOST_WEIGHTS_BYTES",
     "Proof",
     "Subnet",
     "compare",
