@@ -19,6 +19,7 @@ from .files import (
 from .isolation import IsolatedProfiler
 from .load import LoadMeter
 from .measurement import Difference, Measurement
+from .onnx_file import MOST_ONNX_BYTES, check_onnx, read_onnx
 from .pinning import pinned
 from .probe import memory_bytes, probe
 from .profile import HardwareProfile
@@ -80,6 +81,7 @@ __all__ = [
     "MIN_SAMPLES",
     "MOST_JOURNAL_BYTES",
     "MOST_JSON_BYTES",
+    "MOST_ONNX_BYTES",
     "Measurement",
     "NodeTime",
     "NullRuntime",
@@ -103,6 +105,7 @@ __all__ = [
     "VALUES_FILE",
     "available_targets",
     "bimodal_gap",
+    "check_onnx",
     "check_shape",
     "check_plain",
     "clear_unfinished",
@@ -134,6 +137,7 @@ __all__ = [
     "probe",
     "ratio_interval",
     "read_counters",
+    "read_onnx",
     "read_rest",
     "read_whole",
     "shipped_profiles",

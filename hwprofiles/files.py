@@ -166,8 +166,13 @@ def read_rest(handle: int, path: str | Path, most: int) -> bytes:
     return bytes(found)
 
 
-def check_plain(*paths: Path) -> None:
-    """Check that files and folders, with all that is below these, are no links, pipes or devices; what is not there is.
+def check_plain(*paths: Path, deep: bool = True, folders: bool = True) -> None:
+    """Check that what lies at some paths, if anything, is no link, pipe or device.
+
+    Args:
+        paths: Of files and folders.
+        deep: Whether all that is below the folders has to be so, too.
+        folders: Whether they may be folders at all.
 
     Raises:
         UnfitFileError: One is; it is named.
@@ -179,8 +184,8 @@ def check_plain(*paths: Path) -> None:
             mode = path.lstat().st_mode
         except FileNotFoundError:
             continue
-        if stat.S_ISDIR(mode):
-            pending += path.iterdir()
+        if stat.S_ISDIR(mode) and folders:
+            pending += path.iterdir() if deep else ()
         elif not stat.S_ISREG(mode):
             raise _unfit(path, mode)
 
@@ -202,7 +207,7 @@ def _opened(path: Path, flags: int) -> int:
     """Open a regular file, not through a link."""
     try:
         # Some devices act on being opened, so they are refused before; the check below is what counts.
-        check_kind(path)
+        check_plain(path, folders=False)
         handle = os.open(path, flags | _SAFELY, 0o666)
     except OSError as exc:
         if exc.errno in (errno.ELOOP, errno.ENXIO):
@@ -213,20 +218,6 @@ def _opened(path: Path, flags: int) -> int:
         os.close(handle)
         raise _unfit(path, mode)
     return handle
-
-
-def check_kind(path: Path) -> None:
-    """Check that what lies at a path, if anything, is a regular file.
-
-    Raises:
-        UnfitFileError: It is a link, a folder, a pipe, a socket or a device.
-    """
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISREG(mode):
-        raise _unfit(path, mode)
 
 
 def _unfit(path: Path, mode: int) -> UnfitFileError:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..conditions import Counters, read_counters
-from ..errors import ArtefactError, RuntimeUnavailableError
+from ..errors import ArtefactError, RuntimeUnavailableError, UnfitFileError
+from ..files import read_whole
 from ..profile import HardwareProfile
 from ..target import Target
 
@@ -227,15 +228,19 @@ def check_feeds(specs: Sequence[InputSpec], feeds: Arrays) -> None:
             )
 
 
+MOST_PROGRAM_BYTES = 4 * 2**30
+"""Size of an exported program that is read, at most."""
+
+
 def content_of(artefact: bytes | Path, who: str) -> bytes:
-    """Return a file's content.
+    """Return the content of an exported program; for ONNX files see `hwprofiles.onnx_file.onnx_content`.
 
     Raises:
         ArtefactError: It cannot be read; `who` is the runtime's name in the message.
     """
     try:
-        return artefact if isinstance(artefact, bytes) else artefact.read_bytes()
-    except OSError as error:
+        return artefact if isinstance(artefact, bytes) else read_whole(artefact.resolve(), MOST_PROGRAM_BYTES)
+    except (OSError, UnfitFileError) as error:
         raise ArtefactError(f"{who} cannot read the file: {error}") from error
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ArtefactError
+from ..onnx_file import read_onnx
 
 # Values of onnx, which is imported only when a file is read: `import hwprofiles` must stay light.
 ModelProto = Any
@@ -141,8 +142,7 @@ def _copy(model: bytes | Path | ModelProto) -> ModelProto:
     if isinstance(model, bytes):
         return onnx.load_from_string(model)
     if isinstance(model, Path):
-        # Shapes stand in the file itself; weights beside it are not needed.
-        return onnx.load(model, load_external_data=False)
+        return onnx.load_from_string(read_onnx(model))
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     return copy

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..conditions import Counters
 from ..errors import ArtefactError
+from ..onnx_file import onnx_content
 from ..profile import HardwareProfile
 from ..target import Target
 from ._base import (
@@ -138,14 +139,15 @@ class NullRuntime(Runtime):
 
 class _NullSession(Session):
     def __init__(self, runtime: NullRuntime, artefact: bytes | Path, target: Target) -> None:
-        model = read_model(artefact, target.batch)
+        content = onnx_content(artefact, "The null runtime")
+        model = read_model(content, target.batch)
         self._specs = tuple(_input_spec(value, target.batch) for value in fed_inputs(model.graph))
         operators = {node.output[0]: node.op_type for node in model.graph.node}
         seconds = runtime.law.seconds(model, target.batch)
         self._nodes = tuple(NodeTime(name, operators[name], value) for name, value in seconds.items())
         self._total_s = math.fsum(seconds.values())
         self._runtime = runtime
-        self._artefact = artefact
+        self._content = content
         self._target = target
         self._computed: Session | None = None
         self._closed = False
@@ -165,7 +167,7 @@ class _NullSession(Session):
             from .onnxruntime import OnnxRuntime
 
             target = Target(runtime="onnxruntime", batch=self._target.batch)
-            self._computed = OnnxRuntime().load(self._artefact, target, np.random.default_rng(0))
+            self._computed = OnnxRuntime().load(self._content, target, np.random.default_rng(0))
         return self._computed.outputs(feeds)
 
     def profile(self, runs: int) -> tuple[NodeTime, ...]:

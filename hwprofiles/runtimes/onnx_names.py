@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from pathlib import Path
 
 # Between a value's name and what a runtime adds to it.
 _DECORATION = re.compile(r"[/_. ]")
 
 
-def renamed(artefact: bytes | Path) -> tuple[bytes, dict[str, int]]:
+def renamed(content: bytes) -> tuple[bytes, dict[str, int]]:
     """Return a file with every node named after its first output, and its values.
 
     Returns:
@@ -18,7 +17,7 @@ def renamed(artefact: bytes | Path) -> tuple[bytes, dict[str, int]]:
     """
     import onnx
 
-    model = onnx.load(artefact) if isinstance(artefact, Path) else onnx.load_from_string(artefact)
+    model = onnx.load_from_string(content)
     values = {value.name: -1 for value in model.graph.input}
     for place, node in enumerate(model.graph.node):
         node.name = next((output for output in node.output if output), node.name)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArtefactError, RuntimeUnavailableError
+from ..onnx_file import onnx_content
 from ..profile import HardwareProfile
 from ..target import Target
 from ._base import (
@@ -129,11 +130,11 @@ class _OnnxSession(Session):
     def __init__(
         self, artefact: bytes | Path, target: Target, rng: np.random.Generator, *, optimised: bool = True
     ) -> None:
-        self._artefact, self._target = artefact, target
+        self._content, self._target = onnx_content(artefact, "ONNX Runtime"), target
         options = session_options(target)
         if not optimised:
             options.graph_optimization_level = _library().GraphOptimizationLevel.ORT_DISABLE_ALL
-        self._session = start_session(str(artefact) if isinstance(artefact, Path) else artefact, target, options)
+        self._session = start_session(self._content, target, options)
         self._specs = tuple(_input_spec(value, target.batch) for value in self._session.get_inputs())
         self._output_names = [output.name for output in self._session.get_outputs()]
         self._inputs = random_inputs(self._specs, rng)
@@ -165,7 +166,7 @@ class _OnnxSession(Session):
         if self._target.device != "cpu":
             # See `OnnxRuntime.profiles`.
             return ()
-        return profile_nodes(self._artefact, self._inputs, self._target, runs)
+        return profile_nodes(self._content, self._inputs, self._target, runs)
 
     def close(self) -> None:
         self._session = self._bound = None
@@ -196,11 +197,11 @@ def session_options(target: Target) -> Any:
     return options
 
 
-def start_session(model: bytes | str, target: Target, options: Any = None) -> Any:
+def start_session(model: bytes, target: Target, options: Any = None) -> Any:
     """Start a session of the library with the target's provider.
 
     Args:
-        model: The file's content or path.
+        model: The file's content.
         target: What it is for.
         options: Of the library, in place of `session_options`.
 

@@ -36,11 +36,11 @@ class _Node(NamedTuple):
     outputs: tuple[str, ...]
 
 
-def profile_nodes(artefact: bytes | Path, inputs: Arrays, target: Target, runs: int) -> tuple[NodeTime, ...]:
+def profile_nodes(content: bytes, inputs: Arrays, target: Target, runs: int) -> tuple[NodeTime, ...]:
     """Return the mean seconds per run of each node of the library's graph, in execution order.
 
     Args:
-        artefact: The file's content or path.
+        content: The file's content.
         inputs: Input name -> array.
         target: As of the timed session.
         runs: Runs to average over.
@@ -48,7 +48,7 @@ def profile_nodes(artefact: bytes | Path, inputs: Arrays, target: Target, runs: 
     Raises:
         ArtefactError: The library cannot load the file.
     """
-    model, values = renamed(artefact)
+    model, values = renamed(content)
     with tempfile.TemporaryDirectory() as folder:
         events, optimised = _record(model, inputs, target, runs, Path(folder))
     times = _times_of_runs(events)[_WARMUP_RUNS:]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArtefactError
+from ..onnx_file import onnx_content
 from ..probe import probe
 from ..profile import HardwareProfile
 from ..target import Target
@@ -88,8 +89,8 @@ class OpenVino(Runtime):
 
 class _OpenVinoSession(Session):
     def __init__(self, artefact: bytes | Path, target: Target, rng: np.random.Generator) -> None:
-        self._artefact, self._target = artefact, target
-        model, self._specs = read(artefact, target.batch)
+        self._content, self._target = onnx_content(artefact, "OpenVINO"), target
+        model, self._specs = read(self._content, target.batch)
         self._compiled = compile_model(model, target)
         self._output_names = [output.get_any_name() for output in self._compiled.outputs]
         self._inputs = random_inputs(self._specs, rng)
@@ -119,7 +120,7 @@ class _OpenVinoSession(Session):
 
         self._open()
         check_profile_runs(runs)
-        return profile_nodes(self._artefact, self._inputs, self._target, runs)
+        return profile_nodes(self._content, self._inputs, self._target, runs)
 
     def close(self) -> None:
         self._compiled = self._request = None
@@ -137,14 +138,14 @@ def library() -> Any:
     return importlib.import_module("openvino")
 
 
-def read(artefact: bytes | Path, batch: int) -> tuple[Any, tuple[InputSpec, ...]]:
+def read(content: bytes, batch: int) -> tuple[Any, tuple[InputSpec, ...]]:
     """Return the library's model of a file, of fixed shapes, and its inputs.
 
     Raises:
         ArtefactError: The library cannot read it, or its batch is another.
     """
     try:
-        model = core().read_model(artefact)
+        model = core().read_model(content)
         specs = tuple(_input_spec(value, batch) for value in model.inputs)
         if model.is_dynamic():
             model.reshape({spec.name: list(spec.shape) for spec in specs})

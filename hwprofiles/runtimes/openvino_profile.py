@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..target import Target
@@ -30,11 +29,11 @@ _CUT_S = 0.5e-6
 _SILENT = frozenset({"Input", "Output", "Const"})
 
 
-def profile_nodes(artefact: bytes | Path, inputs: Arrays, target: Target, runs: int) -> tuple[NodeTime, ...]:
+def profile_nodes(content: bytes, inputs: Arrays, target: Target, runs: int) -> tuple[NodeTime, ...]:
     """Return the mean seconds per run of each node of the library's graph, in execution order.
 
     Args:
-        artefact: The file's content or path.
+        content: The file's content.
         inputs: Input name -> array.
         target: As in the timed session.
         runs: Runs to average over; more are made where the counters need them.
@@ -42,7 +41,7 @@ def profile_nodes(artefact: bytes | Path, inputs: Arrays, target: Target, runs: 
     Raises:
         ArtefactError: The library cannot run the file.
     """
-    file, values = renamed(artefact)
+    file, values = renamed(content)
     # An input is made by no node.
     order = {value: place for value, place in values.items() if place >= 0}
     model, specs = read(file, target.batch)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArtefactError
+from ..onnx_file import onnx_content
 from ..probe import probe
 from ..profile import HardwareProfile
 from ..target import Target
@@ -28,7 +29,6 @@ from ._base import (
     check_finite,
     check_open,
     check_profile_runs,
-    content_of,
     out_of_reach,
     random_inputs,
 )
@@ -86,7 +86,7 @@ class TensorRt(Runtime):
             RuntimeUnavailableError: The target cannot be used here.
         """
         self.require(target)
-        content = content_of(artefact, "TensorRT")
+        content = onnx_content(artefact, "TensorRT")
         versions, machine = self.versions(), probe().fingerprint_for(target.device)
         cache = cache_folder() / self.name / f"{machine}-{versions['tensorrt']}.timing"
 

@@ -1,8 +1,8 @@
 """From a network to the file that runs on the target, and the proof that it is fast enough."""
 
 from .covering import covering, draw, job, smallest, structure_digest, telling, unseen
-from .delivered import Delivered
-from .export import check_export, export, to_onnx
+from .delivered import Delivered, content_of
+from .export import check_export, check_file_size, export, to_onnx
 from .exported import computed, exported
 from .program import PT2_FILE, write_pt2
 from .proving import MEANINGS, prove, require
@@ -25,7 +25,9 @@ __all__ = [
     "Verdict",
     "Verification",
     "check_export",
+    "check_file_size",
     "computed",
+    "content_of",
     "covering",
     "export",
     "draw",

@@ -6,10 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwprofiles import ArtefactKind
+from hwprofiles import MOST_ONNX_BYTES, ArtefactError, ArtefactKind, check_onnx, read_whole
 
-from ..surgery import from_bytes
+from ..errors import BundleError
+from ..surgery import MOST_GRAPH_BYTES, MOST_WEIGHTS_BYTES, from_bytes
 from .slicing import program_bytes
+
+_MOST = {".onnx": MOST_ONNX_BYTES, ".json": MOST_GRAPH_BYTES, ".safetensors": MOST_WEIGHTS_BYTES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +44,37 @@ class Delivered:
             batch: Its batch size; an ONNX file is of one already.
 
         Raises:
-            BundleError: The stored network is damaged.
+            BundleError: The ONNX file or the stored network is damaged, or calls what it may not.
+            UnfitFileError: A file is a link, no regular one, or too large.
             ExportError: It does not export.
         """
-        found = [path.read_bytes() for path in self.files(kind)]
-        return found[0] if kind == "onnx" else program_bytes(from_bytes(*found), batch)
+        if kind == "onnx":
+            content = read_whole(self.onnx, MOST_ONNX_BYTES)
+            try:
+                check_onnx(content)
+            except ArtefactError as exc:
+                raise BundleError(f"{self.onnx} cannot be used. {exc}") from exc
+            return content
+        return program_bytes(from_bytes(*map(content_of, self.files(kind))), batch)
 
     def digest(self, kind: ArtefactKind) -> str:
         """Return the SHA-256 of those files, one after the other."""
         digest = hashlib.sha256()
         for path in self.files(kind):
-            digest.update(path.read_bytes())
+            digest.update(content_of(path))
         return digest.hexdigest()
 
     def digests(self) -> dict[str, str]:
         """Return the name of each file and its SHA-256."""
         paths = (self.onnx, self.graph, self.weights)
-        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+        return {path.name: hashlib.sha256(content_of(path)).hexdigest() for path in paths}
+
+
+def content_of(path: Path) -> bytes:
+    """Return what a file of a network holds; its ending says how much that may be.
+
+    Raises:
+        UnfitFileError: It is a link, no regular file, or too large.
+        OSError: It cannot be read.
+    """
+    return read_whole(path, _MOST[path.suffix])

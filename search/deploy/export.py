@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from hwprofiles import Session, write_whole
+from hwprofiles import MOST_ONNX_BYTES, ArtefactError, Session, check_onnx, write_whole
 
 from ..errors import ExportError
 from ..graph.tracing import drawing
@@ -55,15 +55,36 @@ def export(
 
     Raises:
         ValueError: There are no example inputs.
-        ExportError: The network calls something that ONNX cannot express; the message names it.
+        ExportError: The network calls something that ONNX cannot express; the message names it. Or its weights are
+            more than one file can hold.
     """
     if args is None and not kwargs:
         if not isinstance(model, Subnet):
             raise ValueError("A module other than a Subnet needs example inputs: pass `args`.")
         # Export takes sizes of 1 for constants.
         args = model.example(max(batch, 2) if dynamic_batch else batch)
+    check_file_size(model)
     data = to_onnx(model, args, kwargs, dynamic_batch=dynamic_batch, metadata=metadata).SerializeToString()
+    try:
+        # What is written has to be what is read.
+        check_onnx(data)
+    except ArtefactError as exc:
+        raise ExportError(f"{type(model).__name__} exports to a file that no runtime is given: {exc}") from exc
     write_whole(path, data)
+
+
+def check_file_size(model: nn.Module) -> None:
+    """Check that one ONNX file can hold a network's weights.
+
+    Raises:
+        ExportError: They are too many bytes.
+    """
+    found = sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers()))
+    if found > MOST_ONNX_BYTES:
+        raise ExportError(
+            f"An ONNX file holds {MOST_ONNX_BYTES:,} bytes at most, and Lathe delivers networks as such files, but the "
+            f"weights of {type(model).__name__} are {found:,} bytes: take a smaller network, or one in half precision."
+        )
 
 
 def to_onnx(

@@ -4,7 +4,7 @@ from .errors import CorruptStudyError, StudyBusyError, StudyError, StudyMismatch
 from .exact import Solution, least_latency, solve, summed_loss
 from .folder import RunFolder, make_folder, stage_seconds, translated
 from .front import pareto_front
-from .layout import FILES, REPORT_FILE, delivered
+from .layout import FILES, REPORT_FILE, check_bundle, delivered
 from .plan import Plan, plan
 from .progress import Progress, Silent
 from .proposal import Proposal, propose
@@ -36,6 +36,7 @@ __all__ = [
     "StudyMismatchError",
     "StudyResult",
     "TrialRecord",
+    "check_bundle",
     "check_report",
     "delivered",
     "execute",

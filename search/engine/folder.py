@@ -33,8 +33,6 @@ LOCK_FILE = "run.lock"
 STAGES_FILE = "stages.json"
 _BOOKKEEPING = frozenset({IDENTITY_FILE, LOCK_FILE, STAGES_FILE})
 
-_OWN = ("*.json", "*.jsonl", "study-*.log", "baseline*", "bundle", "candidates")
-
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
 
@@ -115,7 +113,7 @@ def open_folder(config: RunConfig, prepare: Callable[[RunFolder], None] | None =
 
 def _settle(folder: RunFolder) -> None:
     """Refuse links and the like among a run's own files, and delete what a killed process left of some."""
-    check_plain(*(path for pattern in _OWN for path in folder.path.glob(pattern)))
+    check_plain(*(path for path in folder.path.iterdir() if is_own(path.name)))
     clear_unfinished(folder.path, folder.file("bundle"), *folder.path.glob("candidates/*"))
 
 

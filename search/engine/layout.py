@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 
+from hwprofiles import check_plain
+
 from ..deploy import BASELINE, PT2_FILE, SUBNET, Delivered
 from ..surgery import GRAPH_FILE, MODEL_FILE
 
@@ -37,6 +39,24 @@ _OWN = (
 def is_own(name: str) -> bool:
     """Tell whether a name in a run folder is one that the run writes."""
     return any(fnmatchcase(name, own) for own in _OWN)
+
+
+def check_bundle(folder: Path, *, named: bool = True) -> None:
+    """Check, before anything is read, that a folder holds no links, pipes or devices, and files where files belong.
+
+    Args:
+        folder: The bundle; nothing is said of one that is not there.
+        named: Whether it was named by the user, who may name a link.
+
+    Raises:
+        UnfitFileError: It does; the entry is named.
+    """
+    if not named:
+        check_plain(folder, deep=False)
+    if folder.is_dir():
+        entries = sorted(folder.iterdir())
+        check_plain(*entries, deep=False)
+        check_plain(*(entry for entry in entries if entry.name in BUNDLE_FILES), folders=False)
 
 
 def delivered(place: Path, contestant: str) -> Delivered:

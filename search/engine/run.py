@@ -18,7 +18,7 @@ from hwprofiles import Runtime, format_percent, format_seconds
 from latency_tables import LatencyTable, Predictor, Store
 
 from ..config import RunConfig, load_model
-from ..deploy import BASELINE, SUBNET, structure_digest
+from ..deploy import BASELINE, SUBNET, check_file_size, content_of, structure_digest
 from ..finetune import Length, free_thread_count
 from ..graph import Blueprint, Candidate, comb
 from ..importance import score
@@ -278,7 +278,7 @@ class _Run:
         place = self._folder.file(f"candidates/{finalist.candidate.digest}")
         for source, name in ((place, SUBNET), (self._folder.path, BASELINE)):
             for file in (FILES[name], *STORED_FILES[name]):
-                self._folder.write(f"{BUNDLE}/{file}", (source / file).read_bytes())
+                self._folder.write(f"{BUNDLE}/{file}", content_of(source / file))
         structure = {
             "format": 1,
             "candidate": finalist.candidate.to_json(),
@@ -345,7 +345,13 @@ def example_of(config: RunConfig) -> tuple[torch.Tensor, ...]:
 
 
 def combed(config: RunConfig, model: nn.Module, example: tuple[torch.Tensor, ...]) -> Blueprint:
-    """Comb a network within the limits of a config's [space]."""
+    """Comb a network within the limits of a config's [space].
+
+    Raises:
+        ExportError: It is larger than a file that could be delivered.
+        ModelError: It does not export, or there is nothing to cut.
+    """
+    check_file_size(model)
     space = config.space
     return comb(model, example, keep=space.keep, only=space.only, least=space.least)
 

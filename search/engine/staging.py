@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from hwprofiles import sync_folder
 
 from ..errors import RunFolderError
 from .layout import BUNDLE_FILES, STRUCTURE_FILE
@@ -24,10 +26,11 @@ class Staged:
 
     def commit(self) -> None:
         """Put the folder in its place; what was there goes."""
-        old = self.path.with_name(self.path.name + ".old")
+        old = _beside(self._out)
         if self._out.exists():
             self._out.rename(old)
         self.path.rename(self._out)
+        sync_folder(self._out.parent)
         shutil.rmtree(old, ignore_errors=True)
 
 
@@ -44,7 +47,7 @@ def staged(out: Path, *, force: bool = False) -> Iterator[Staged]:
     """
     out = out.absolute()
     _check_free(out, force=force)
-    path = out.with_name(f".{out.name}.{os.getpid()}.part")
+    path = _beside(out)
     try:
         path.mkdir(parents=True)
         yield Staged(path, out)
@@ -57,6 +60,11 @@ def staged(out: Path, *, force: bool = False) -> Iterator[Staged]:
         ) from exc
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _beside(out: Path) -> Path:
+    """Return a name in the same folder that nobody can foresee."""
+    return out.with_name(f".lathe-{secrets.token_hex(8)}")
 
 
 def _concerns(exc: OSError, path: Path) -> bool:

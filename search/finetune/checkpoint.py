@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
-from hwprofiles import write_whole
+from hwprofiles import opened_whole, write_whole
 
 from ..errors import RunFolderError
 
 CHECKPOINT_FORMAT = 1
 """Format history: 1 (2026-11): plan, model, optimiser, average, step, epoch, seconds, history."""
+
+MOST_CHECKPOINT_BYTES = 16 * 2**30
+"""Size of a checkpoint that is read, at most: weights, their average and two numbers of the optimiser for each."""
 
 
 def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
@@ -43,13 +47,25 @@ def read_checkpoint(path: Path, plan: Mapping[str, Any]) -> dict[str, Any] | Non
 
     Raises:
         RunFolderError: The file is damaged, or another training's.
+        UnfitFileError: It is a link, no regular file, or too large.
     """
-    if not path.exists():
-        return None
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with opened_whole(path, MOST_CHECKPOINT_BYTES) as file:
+            _check_archive(file)
+            content = torch.load(file, map_location="cpu", weights_only=True)
         found, version = content["plan"], content["format"]
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as exc:
+    except FileNotFoundError:
+        return None
+    except (
+        zipfile.BadZipFile,
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+    ) as exc:
         raise RunFolderError(
             f"The checkpoint {path} is damaged ({type(exc).__name__}): delete it to start over."
         ) from exc
@@ -66,6 +82,18 @@ def read_checkpoint(path: Path, plan: Mapping[str, Any]) -> dict[str, Any] | Non
         )
     result: dict[str, Any] = content
     return result
+
+
+def _check_archive(file: BinaryIO) -> None:
+    """Check that a file is an archive as torch writes it: nothing in it is packed, so that it is as large as it looks.
+
+    Raises:
+        BadZipFile: It is not.
+    """
+    with zipfile.ZipFile(file) as archive:
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise zipfile.BadZipFile("An entry is packed.")
+    file.seek(0)
 
 
 def digest(state: Mapping[str, Tensor]) -> str:

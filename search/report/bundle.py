@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from hwprofiles import (
 )
 
 from ..config import RunConfig
-from ..deploy import Delivered, Verification, verify
+from ..deploy import Delivered, Verification, content_of, verify
 from ..engine import (
     BUNDLE,
     FILES,
@@ -32,6 +33,7 @@ from ..engine import (
     Outcome,
     Prepare,
     Progress,
+    check_bundle,
     check_report,
     delivered,
     execute,
@@ -63,9 +65,12 @@ class Bundle:
 
         Raises:
             BundleError: There is no bundle, or its report is damaged.
+            UnfitFileError: A link, a pipe or the like lies in it, a folder where a file belongs, or the report is too
+                large.
         """
-        folder = path if (path / REPORT_FILE).exists() else path / BUNDLE
+        folder = path if os.path.lexists(path / REPORT_FILE) else path / BUNDLE
         try:
+            check_bundle(folder, named=folder is path)
             report = parse_json(read_whole(folder / REPORT_FILE, MOST_JSON_BYTES))
             if not isinstance(report, dict) or report.get("format") != 1:
                 raise BundleError(f"This version reads report format 1, but {folder / REPORT_FILE} is of another.")
@@ -116,7 +121,7 @@ class Bundle:
             )
         if not path.exists():
             raise BundleError(f"A bundle holds {path.name}, but it is missing in {self.path}.")
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = hashlib.sha256(content_of(path)).hexdigest()
         if found != wanted:
             raise BundleError(
                 f"{path.name} must be the file that the report speaks of (SHA-256 {wanted[:12]}...), but it has "

@@ -16,13 +16,15 @@ from .proofs import (
     undecided,
 )
 from .recalibrate import recalibrate
-from .stored import GRAPH_FILE, MODEL_FILE, from_bytes, load_subnet, to_bytes
+from .stored import GRAPH_FILE, MODEL_FILE, MOST_GRAPH_BYTES, MOST_WEIGHTS_BYTES, from_bytes, load_subnet, to_bytes
 from .structure import take_structure
 from .subnet import Subnet
 
 __all__ = [
     "GRAPH_FILE",
     "MODEL_FILE",
+    "MOST_GRAPH_BYTES",
+    "MOST_WEIGHTS_BYTES",
     "Proof",
     "Subnet",
     "compare",

@@ -25,7 +25,7 @@ from torch import fx, nn
 from torch.fx.graph import _PyTreeCodeGen, _PyTreeInfo
 from torch.utils import _pytree as pytree
 
-from hwprofiles import MOST_JSON_BYTES, check_shape, parse_json, read_whole
+from hwprofiles import check_plain, check_shape, parse_json, read_whole
 
 from ..errors import BundleError
 from ..graph.module import held, place
@@ -36,6 +36,12 @@ from .subnet import Subnet
 GRAPH_FORMAT = 2
 GRAPH_FILE = "graph.json"
 MODEL_FILE = "model.safetensors"
+
+MOST_GRAPH_BYTES = 256 * 2**20
+"""Size of a stored graph that is read, at most; a network of a thousand calls takes about half a megabyte."""
+
+MOST_WEIGHTS_BYTES = 4 * 2**30
+"""Size of a file of weights that is written or read, at most."""
 
 PYTHON_OPERATORS: dict[str, Callable[..., Any]] = {
     name: getattr(operator, name)
@@ -180,10 +186,12 @@ def load_subnet(folder: Path) -> Subnet:
 
     Raises:
         BundleError: A file is missing, damaged, of another format, or names an operator that is not on the list.
+        UnfitFileError: A file is a link, no regular one, or too large.
     """
     try:
-        graph = read_whole(folder / GRAPH_FILE, MOST_JSON_BYTES)
-        return from_bytes(graph, (folder / MODEL_FILE).read_bytes())
+        check_plain(folder / GRAPH_FILE, folder / MODEL_FILE, folders=False)
+        graph = read_whole(folder / GRAPH_FILE, MOST_GRAPH_BYTES)
+        return from_bytes(graph, read_whole(folder / MODEL_FILE, MOST_WEIGHTS_BYTES))
     except OSError as exc:
         raise BundleError(
             f"A bundle holds {GRAPH_FILE} and {MODEL_FILE}, but reading {exc.filename} failed: {exc.strerror}."

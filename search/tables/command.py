@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from hwprofiles import parse_quantity
+from hwprofiles import MOST_JOURNAL_BYTES, opened_whole, parse_quantity
 from latency_tables import EXPORTS, ForeignTableError, compare_tables, marked_frame, write_frame
 from latency_tables import merge as merge_journals
 
@@ -62,8 +62,8 @@ def merge(
     if out.exists():
         raise ConfigError(f"A table is never overwritten, but {out} exists: name another with `--out`.")
     for path in (first, second):
-        with reading(path):
-            path.open("rb").close()
+        with reading(path), opened_whole(path, MOST_JOURNAL_BYTES):
+            pass
     try:
         merged = merge_journals(first, second, out, allow_foreign=allow_foreign)
     except ForeignTableError as exc:
