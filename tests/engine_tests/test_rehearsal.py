@@ -172,7 +172,7 @@ def test_several_inputs_are_refused_before_anything_is_loaded() -> None:
 
 @pytest.mark.parametrize("missing", ["distillation", "divergence"])
 def test_defaults_for_class_scores_are_never_used_of_other_numbers(missing: str) -> None:
-    own = {"distillation": staticmethod(mean_square), "divergence": staticmethod(mean_square)}
+    own: dict[str, Any] = {"distillation": staticmethod(mean_square), "divergence": staticmethod(mean_square)}
     message = said(spoilt(Numbers, **{name: value for name, value in own.items() if name != missing}))
     assert f"brings `{missing}` of its own" in message
     assert "torch.float32 [4], for outputs [4, 3]" in message
@@ -186,16 +186,16 @@ def test_what_is_not_used_need_not_be_there() -> None:
 
 def test_the_remedy_that_is_named_works() -> None:
     """Class scores whose targets are no indices: probabilities, say."""
-    soft = {"targets": torch.full((4, 3), 1 / 3), "metric": lambda self, o, t: (1, 2)}
+    soft: dict[str, Any] = {"targets": torch.full((4, 3), 1 / 3), "metric": lambda self, o, t: (1, 2)}
     assert "`distillation` and `divergence`" in said(spoilt(**soft))
-    defaults = {"distillation": staticmethod(soft_loss), "divergence": staticmethod(soft_divergence)}
+    defaults: dict[str, Any] = {"distillation": staticmethod(soft_loss), "divergence": staticmethod(soft_divergence)}
     rehearse(config(), network(), spoilt(**soft, **defaults))
 
 
 @pytest.mark.parametrize("ignored", [-100, -1])
 def test_labels_that_do_not_count_are_class_indices_all_the_same(ignored: int) -> None:
     targets = torch.tensor([0, 1, 2, ignored])
-    loss = {"loss": lambda self, o, t: functional.cross_entropy(o, t, ignore_index=ignored)}
+    loss: dict[str, Any] = {"loss": lambda self, o, t: functional.cross_entropy(o, t, ignore_index=ignored)}
     rehearse(config(), network(), spoilt(targets=targets, **loss))
 
 

@@ -35,9 +35,25 @@ SLOW = {"aotinductor"}
 """Runtimes that compile each file for seconds."""
 
 
-@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in sorted(RUNTIMES)])
+ON_GPU = ("aotinductor", "onnxruntime", "torch")
+"""Runtimes that serve a GPU beside the CPU."""
+
+
+def _params() -> list[Any]:
+    """Return each runtime on its own device, and on a GPU those that serve one too."""
+    slow = {name: [pytest.mark.slow] * (name in SLOW) for name in RUNTIMES}
+    own = [pytest.param((name, None), id=name, marks=slow[name]) for name in sorted(RUNTIMES)]
+    on_gpu = [pytest.param((n, "cuda"), id=f"{n}-cuda", marks=[pytest.mark.device, *slow[n]]) for n in ON_GPU]
+    return [*own, *on_gpu]
+
+
+@pytest.fixture(params=_params())
 def runtime(request: pytest.FixtureRequest) -> Runtime:
-    made = get_runtime(request.param)
+    name, device = request.param
+    made = get_runtime(name)
+    if device is not None:
+        # What these tests call the plainest target is on this device.
+        made.device = device  # type: ignore[misc]
     reason = made.unavailable(target_of(made))
     if reason is not None:
         pytest.skip(reason)
