@@ -40,6 +40,8 @@ def set_tf32(allowed: bool) -> None:
     precision = "tf32" if allowed else "ieee"
     torch.backends.cuda.matmul.fp32_precision = precision
     torch.backends.cudnn.conv.fp32_precision = precision
+    # Where it differs from that of convolutions, PyTorch refuses to read the older flag for both, as its exporter does.
+    torch.backends.cudnn.rnn.fp32_precision = precision
 
 
 class Replay:

@@ -64,7 +64,12 @@ def moved(exported: Any, device: str) -> Any:
     """Return a copy of an exported program whose weights and constants lie on a device."""
     # Torch does not import these by itself.
     passes = importlib.import_module("torch.export.passes")
-    return passes.move_to_device_pass(copy.deepcopy(exported), device)
+    twin = copy.deepcopy(exported)
+    # Copying renames inputs that are called as builtins are, such as `input`; the signature has to follow.
+    inputs = (node for node in twin.graph.nodes if node.op == "placeholder")
+    for node, spec in zip(inputs, twin.graph_signature.input_specs, strict=True):
+        spec.arg.name = node.name
+    return passes.move_to_device_pass(twin, device)
 
 
 def load_program(content: bytes) -> Program:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import torch
 
 from hwprofiles import Session, Target, get_runtime, unavailable
 from hwprofiles.runtimes import cuda
+from hwprofiles.runtimes.torch_program import load_program, moved, quiet
 
 from .onnx_files import IMAGE, conv_file, reference_outputs
 from .program_files import CALLS, program_file
@@ -54,12 +56,13 @@ def test_programs_move_to_a_device_in_a_process_that_did_nothing_before() -> Non
 
 def test_tf32_is_set_and_unset() -> None:
     backends: Any = torch.backends
-    places = (backends.cuda.matmul, backends.cudnn.conv)
+    places = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn)
     before = [place.fp32_precision for place in places]
     try:
         for allowed, word in ((True, "tf32"), (False, "ieee")):
             cuda.set_tf32(allowed)
-            assert [place.fp32_precision for place in places] == [word, word]
+            assert [place.fp32_precision for place in places] == [word] * 3
+            assert backends.cudnn.allow_tf32 is allowed, "PyTorch's own exporter reads the flag that stands for all"
     finally:
         for place, precision in zip(places, before, strict=True):
             place.fp32_precision = precision
@@ -112,3 +115,19 @@ def test_layers_are_told_apart_on_a_gpu(slug: str) -> None:
         nodes = session.profile(5)
     assert {node.name for node in nodes} <= {"image", *CALLS}
     assert all(0 < node.seconds < 0.1 for node in nodes)
+
+
+@pytest.mark.parametrize("name", ["input", "image", "type", "max"])
+def test_a_program_moves_whatever_its_inputs_are_called(name: str) -> None:
+    """Copying a program renames inputs that are called as builtins are; its signature has to follow."""
+    names: dict[str, Any] = {"torch": torch}
+    exec(
+        f"class Named(torch.nn.Linear):\n    def forward(self, {name}): return torch.relu(self.weight @ {name})", names
+    )
+    network = names["Named"](3, 2).eval()
+    buffer = io.BytesIO()
+    torch.export.save(torch.export.export(network, (torch.zeros(3, 2),)), buffer)
+    with quiet():
+        there = moved(load_program(buffer.getvalue()).exported, "cpu")
+    x = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(there.module(check_guards=False)(x), network(x))
