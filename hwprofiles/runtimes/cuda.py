@@ -35,13 +35,14 @@ def versions() -> dict[str, str]:
 
 
 def set_tf32(allowed: bool) -> None:
-    """Choose for this process whether float32 products may be computed in TF32."""
+    """Choose for this process whether float32 products may be computed in TF32.
+
+    By the flags for all operators of a library: PyTorch refuses to read them where finer ones were set, and its
+    exporter reads them.
+    """
     torch = importlib.import_module("torch")
-    precision = "tf32" if allowed else "ieee"
-    torch.backends.cuda.matmul.fp32_precision = precision
-    torch.backends.cudnn.conv.fp32_precision = precision
-    # Where it differs from that of convolutions, PyTorch refuses to read the older flag for both, as its exporter does.
-    torch.backends.cudnn.rnn.fp32_precision = precision
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
 
 
 class Replay:

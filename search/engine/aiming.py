@@ -110,14 +110,17 @@ def _raised(finalists: Sequence[Finalist], inside: Sequence[Finalist], within: R
     best = max(inside, key=lambda one: one.measured.high)
     if best.measured.high >= USED * within.budget_s:
         return None
-    last = finalists[-1]
-    if any(last.candidate == one.candidate for one in finalists[:-1]):
-        # A higher aim led to the same network: the next one on offer is over the budget, or no better.
-        return None
     reached = max(one.target_s for one in inside)
     over = [min(one.target_s, one.estimate_s) for one in finalists if one not in inside]
     ceiling = min([*over, within.most_s])
     wanted = best.estimate_s * within.budget_s / best.measured.high * (1 - SAFETY / 2)
+    repeats = sum(one.candidate == finalists[-1].candidate for one in finalists[:-1])
+    if repeats > 1:
+        # Higher aims led to the same network again: the next one on offer is over the budget, or no better.
+        return None
+    if repeats:
+        # It is faster than the search had to be. What it says of the table may not hold of larger ones.
+        wanted = reached * within.budget_s / best.measured.high
     wanted = max(wanted, reached * LEAST_RAISE)
     if over and wanted >= ceiling:
         wanted = math.sqrt(reached * ceiling)

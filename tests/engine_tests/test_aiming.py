@@ -111,11 +111,18 @@ def test_a_raise_stays_below_what_was_over() -> None:
     assert 0.6 < aimed.target_s < 0.85
 
 
-def test_a_raise_that_leads_to_the_same_network_is_the_last() -> None:
+def test_a_raise_that_leads_to_the_same_network_twice_is_the_last() -> None:
     within = Range(BUDGET_S, 0.5, 0.1, 2.0)
-    first = finalist(0, 0.5, 0.5, exactly(0.5))
-    assert next_aim([first], within) is not None
-    assert next_aim([first, replace(first, round=1, target_s=0.98)], within) is None
+    first = finalist(0, 0.5, 0.3, exactly(0.5))
+    aimed = next_aim([first], within)
+    assert aimed is not None
+    assert aimed.target_s == pytest.approx(0.3 * BUDGET_S / first.measured.high, rel=0.2), "by its own prediction"
+    second = replace(first, round=1, target_s=aimed.target_s)
+    aimed = next_aim([first, second], within)
+    assert aimed is not None
+    assert aimed.target_s == pytest.approx(second.target_s * BUDGET_S / first.measured.high), "by what was allowed"
+    third = replace(first, round=2, target_s=aimed.target_s)
+    assert next_aim([first, second, third], within) is None
 
 
 def test_what_nobody_can_tell_moves_the_aim_a_little_only() -> None:
