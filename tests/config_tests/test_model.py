@@ -11,7 +11,7 @@ import torch
 
 import search
 from search.config import ModelConfig, load_config, load_model
-from search.errors import ModelError
+from search.errors import ModelError, UserExitError
 
 from .conftest import NET, Write
 
@@ -89,7 +89,6 @@ def test_a_source_that_is_not_there(folder: Path) -> None:
             ["ZeroDivisionError", "net.py, line 3, in make_net: return 1 / width"],
         ),
         ("import torch\ndef make_net():\n    return torch.nn.Linear(-1, 2)(3)\n", ["net.py, line 3"]),
-        ("def make_net():\n    exit(3)\n", ["SystemExit", "net.py, line 2"]),
         ("def make_net(:\n", ["SyntaxError", "net.py, line 1"]),
         ("import does_not_exist\n", ["does_not_exist", "net.py, line 1"]),
         ("def make_net():\n    pass\n", ["must return a torch.nn.Module", "returned None", "`return`"]),
@@ -104,6 +103,13 @@ def test_a_factory_that_fails_is_told_with_the_users_line(tmp_path: Path, body: 
     message = fails(config(tmp_path))
     for part in parts:
         assert part in message
+
+
+def test_a_factory_that_ends_the_program_ends_as_an_error(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("def make_net():\n    exit(0)\n")
+    with pytest.raises(UserExitError, match=r"ended the program \(SystemExit: 0\) .*net\.py, line 2") as caught:
+        load_model(config(tmp_path))
+    assert caught.value.exit_code == 3
 
 
 def test_timm_is_used_where_it_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
