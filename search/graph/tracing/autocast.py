@@ -7,6 +7,7 @@ that comes) and for each kind of device: autocast for one leaves tensors on anot
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -88,14 +89,17 @@ def _watched(body: nn.Module, node: fx.Node, states: States, plan: _Plan) -> str
         return None
     values = {source: _value(body, source) for source in node.all_input_nodes}
     try:
-        casts = _casts_of(node, values, states)
-        told = _told_type(node, {n: _cast(v, casts.get(n)) for n, v in values.items()})
+        wanted = _seen(node, values, states)
+        casts = _casts_of(node, values, wanted)
+        cast = {source: value.to(casts[source]) if source in casts else value for source, value in values.items()}
+        told = None if _seen(node, cast, {}).calls == wanted.calls else _told_type(node)
+        known = told is None or _seen(node, cast, {}, told).calls == wanted.calls
     except Exception as exc:
         return f"what autocast does to {operator_name(node)} ({node.name}) is not known ({type(exc).__name__})."
+    if not known:
+        return f"what autocast does inside {operator_name(node)} ({node.name}) is no cast of its arguments."
     if casts and is_mutable(node):
         return f"autocast casts what {operator_name(node)} ({node.name}) writes to."
-    if told is not None and "dtype" not in {argument.name for argument in node.target._schema.arguments}:
-        return f"autocast changes the type that {operator_name(node)} ({node.name}) computes in."
     plan.append((node, casts, told))
     return None
 
@@ -104,59 +108,72 @@ def _value(body: nn.Module, node: fx.Node) -> Any:
     return node.meta["val"] if "val" in node.meta else attribute(body, str(node.target))
 
 
-def _cast(value: Any, dtype: torch.dtype | None) -> Any:
-    return value if dtype is None else value.to(dtype)
+class _Watch(TorchDispatchMode):
+    """Notes the memories that are cast, and to what; and all other calls, with the types of their results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.casts: dict[int, torch.dtype] = {}
+        self.calls: list[tuple[object, list[torch.dtype]]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if func is _aten._to_copy.default and kwargs.get("dtype") is not None:
+            self.casts.setdefault(_memory(args[0]), kwargs["dtype"])
+        elif made := [leaf.dtype for leaf in pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]:
+            self.calls.append((func, made))
+        return result
 
 
-def _casts_of(node: fx.Node, values: Mapping[fx.Node, Any], states: States) -> dict[fx.Node, torch.dtype]:
-    """Return what torch casts of the tensors that a call reads, beyond what the operator casts by itself."""
-    try:
-        by_itself = _seen(node, values, {})
-    except RuntimeError:
-        by_itself = {}  # It does not take these types without autocast.
-    return {n: dtype for n, dtype in _seen(node, values, states).items() if by_itself.get(n) != dtype}
+def _memory(tensor: torch.Tensor) -> int:
+    """Return what a tensor and its views have in common."""
+    return tensor.untyped_storage()._cdata
 
 
-def _seen(node: fx.Node, values: Mapping[fx.Node, Any], states: States) -> dict[fx.Node, torch.dtype]:
+def _seen(
+    node: fx.Node, values: Mapping[fx.Node, Any], states: States, told: torch.dtype | None = None
+) -> _Watch:
+    """Run a call on stand-ins under autocast, and watch it."""
     kinds = {value.device.type for value in values.values() if isinstance(value, torch.Tensor)}
+    args, kwargs = fx.map_arg((node.args, dict(node.kwargs)), lambda n: values[n])
+    kwargs = dict(kwargs) if told is None else {**kwargs, "dtype": told}
     with ExitStack() as stack, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for kind in kinds & states.keys():
             stack.enter_context(torch.autocast(kind, states[kind], cache_enabled=False))
         watch = stack.enter_context(_Watch())
-        _run(node, values)
-    nodes = {id(value): n for n, value in values.items()}
-    return {nodes[key]: dtype for key, dtype in watch.casts.items() if key in nodes}
+        node.target(*args, **kwargs)  # type: ignore[operator]
+    return watch
 
 
-class _Watch(TorchDispatchMode):
-    """Notes which tensors are cast, and to what; each counts once, by its identity."""
+def _casts_of(node: fx.Node, values: Mapping[fx.Node, Any], wanted: _Watch) -> dict[fx.Node, torch.dtype]:
+    """Return what torch casts of the tensors that a call reads, beyond what the operator casts by itself."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        by_itself = _seen(node, values, {}).casts
+    except RuntimeError:
+        by_itself = {}  # It does not take these types without autocast.
+    finally:
+        log.setLevel(level)
+    found = {memory: dtype for memory, dtype in wanted.casts.items() if by_itself.get(memory) != dtype}
+    tensors = {source: value for source, value in values.items() if isinstance(value, torch.Tensor)}
+    return {
+        source: found[_memory(value)]
+        for source, value in tensors.items()
+        if value.is_floating_point() and found.get(_memory(value), value.dtype) != value.dtype
+    }
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.casts: dict[int, torch.dtype] = {}
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is _aten._to_copy.default and kwargs.get("dtype") is not None:
-            self.casts.setdefault(id(args[0]), kwargs["dtype"])
-        return func(*args, **kwargs)
-
-
-def _run(node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
-    args, kwargs = fx.map_arg((node.args, dict(node.kwargs)), lambda n: values[n])
-    return node.target(*args, **kwargs)  # type: ignore[operator]
-
-
-def _told_type(node: fx.Node, values: Mapping[fx.Node, Any]) -> torch.dtype | None:
-    """Return the type of a call's result where casting what it reads does not give it: autocast names it then."""
-    if is_mutable(node):
-        return None
-    found, wanted = (
-        [leaf.dtype for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
-        for value in (_run(node, values), node.meta["val"])
-    )
-    return None if found == wanted else wanted[0]
+def _told_type(node: fx.Node) -> torch.dtype | None:
+    """Return the type that autocast may tell a call to compute in."""
+    takes = "dtype" in {argument.name for argument in node.target._schema.arguments}  # type: ignore[union-attr]
+    value = node.meta["val"]
+    if not takes or not isinstance(value, torch.Tensor):
+        raise TypeError("it computes in one type")
+    return value.dtype
 
 
 def _apply(node: fx.Node, casts: Mapping[fx.Node, torch.dtype], told: torch.dtype | None) -> None:
@@ -168,9 +185,4 @@ def _apply(node: fx.Node, casts: Mapping[fx.Node, torch.dtype], told: torch.dtyp
             made.meta["val"] = source.meta["val"].to(dtype)
         node.replace_input_with(source, made)
     if told is not None:
-        names = [argument.name for argument in node.target._schema.arguments]  # type: ignore[union-attr]
-        position = names.index("dtype")
-        if position < len(node.args):
-            node.update_arg(position, told)
-        else:
-            node.update_kwarg("dtype", told)
+        node.update_kwarg("dtype", told)
