@@ -28,7 +28,9 @@ TRANSPOSED = frozenset({"conv_transpose1d", "conv_transpose2d", "conv_transpose3
 WEIGHTED = CONVOLUTIONS | TRANSPOSED | {"linear"}
 """Operators with a weight that begin a unit."""
 
-RECURRENT = frozenset({"gru", "lstm", "rnn_tanh", "rnn_relu", "gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell"})
+RECURRENT = frozenset(
+    {"gru", "lstm", "rnn_tanh", "rnn_relu", "gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell"}
+)
 """Operators with several weights that run a layer, or one step of it."""
 
 _OPERANDS: Mapping[str, tuple[int, ...]] = {

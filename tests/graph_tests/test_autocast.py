@@ -170,3 +170,10 @@ def test_a_region_whose_casts_cannot_be_written_stays(monkeypatch: pytest.Monkey
     assert "wrap_with_autocast" in operators(found)
     assert "what autocast does to linear (linear) is not known" in found.notes[0]
     check_equal(model, found, torch.randn(3, 4))
+
+
+def test_a_region_stays_where_autocast_casts_what_an_operator_computes_inside() -> None:
+    model = around(lambda self, x: self.net(x)[0], net=nn.GRU(4, 3, batch_first=True)).eval()
+    found = trace(model, torch.randn(2, 5, 4))
+    assert "what autocast does inside gru (gru) is no cast of its arguments" in found.notes[0]
+    check_equal(model, found, torch.randn(2, 5, 4))

@@ -11,10 +11,10 @@ import onnx
 from ...errors import ExportError
 from ...graph import Axis, Blueprint, Candidate, full, sample
 from ...surgery import Subnet
+from ..widened import widen
 from .checking import check_shapes
 from .extracting import extracted
 from .following import Follows, Rule, Solver
-from ..widened import widen
 from .matching import match_values
 from .numbers import aligned, read_numbers, written
 from .readings import Readings

@@ -36,6 +36,9 @@ _Plan = list[tuple[fx.Node, dict[fx.Node, torch.dtype], torch.dtype | None]]
 
 _aten = torch.ops.aten
 
+_COPIES = frozenset({_aten.clone.default, _aten._unsafe_view.default, _aten._reshape_copy.default})
+"""Calls that copy numbers in another arrangement."""
+
 
 def write_casts(module: nn.Module, region: fx.Node, outer: States | None = None) -> str | None:
     """Write out what autocast does in a region and in those nested in it, and switch it off there.
@@ -88,12 +91,14 @@ def _watched(body: nn.Module, node: fx.Node, states: States, plan: _Plan) -> str
     if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload) or not states:
         return None
     values = {source: _value(body, source) for source in node.all_input_nodes}
+    if not any(isinstance(value, torch.Tensor) for value in values.values()):
+        return None
     try:
         wanted = _seen(node, values, states)
         casts = _casts_of(node, values, wanted)
         cast = {source: value.to(casts[source]) if source in casts else value for source, value in values.items()}
-        told = None if _seen(node, cast, {}).calls == wanted.calls else _told_type(node)
-        known = told is None or _seen(node, cast, {}, told).calls == wanted.calls
+        told = None if (same := _seen(node, cast, {}).calls == wanted.calls) else _told_type(node)
+        known = same or (told is not None and _seen(node, cast, {}, told).calls == wanted.calls)
     except Exception as exc:
         return f"what autocast does to {operator_name(node)} ({node.name}) is not known ({type(exc).__name__})."
     if not known:
@@ -121,9 +126,18 @@ class _Watch(TorchDispatchMode):
         result = func(*args, **kwargs)
         if func is _aten._to_copy.default and kwargs.get("dtype") is not None:
             self.casts.setdefault(_memory(args[0]), kwargs["dtype"])
-        elif made := [leaf.dtype for leaf in pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]:
+        elif _computes(func) and (made := _types(result)):
             self.calls.append((func, made))
         return result
+
+
+def _types(result: Any) -> list[torch.dtype]:
+    return [leaf.dtype for leaf in pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+
+
+def _computes(func: Any) -> bool:
+    """Tell whether a call makes numbers: what only rearranges them may stand before a cast or behind it."""
+    return func not in _COPIES and all(result.alias_info is None for result in func._schema.returns)
 
 
 def _memory(tensor: torch.Tensor) -> int:
@@ -131,9 +145,7 @@ def _memory(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage()._cdata
 
 
-def _seen(
-    node: fx.Node, values: Mapping[fx.Node, Any], states: States, told: torch.dtype | None = None
-) -> _Watch:
+def _seen(node: fx.Node, values: Mapping[fx.Node, Any], states: States, told: torch.dtype | None = None) -> _Watch:
     """Run a call on stand-ins under autocast, and watch it."""
     kinds = {value.device.type for value in values.values() if isinstance(value, torch.Tensor)}
     args, kwargs = fx.map_arg((node.args, dict(node.kwargs)), lambda n: values[n])
@@ -168,12 +180,10 @@ def _casts_of(node: fx.Node, values: Mapping[fx.Node, Any], wanted: _Watch) -> d
 
 
 def _told_type(node: fx.Node) -> torch.dtype | None:
-    """Return the type that autocast may tell a call to compute in."""
+    """Return the type that autocast may tell a call to compute in; None where it takes none."""
     takes = "dtype" in {argument.name for argument in node.target._schema.arguments}  # type: ignore[union-attr]
     value = node.meta["val"]
-    if not takes or not isinstance(value, torch.Tensor):
-        raise TypeError("it computes in one type")
-    return value.dtype
+    return value.dtype if takes and isinstance(value, torch.Tensor) else None
 
 
 def _apply(node: fx.Node, casts: Mapping[fx.Node, torch.dtype], told: torch.dtype | None) -> None:
