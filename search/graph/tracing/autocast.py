@@ -113,11 +113,11 @@ def _value(body: nn.Module, node: fx.Node) -> Any:
     return node.meta["val"] if "val" in node.meta else attribute(body, str(node.target))
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes the memories that are cast, and to what; and all other calls, with the types of their results."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.casts: dict[int, torch.dtype] = {}
         self.calls: list[tuple[object, list[torch.dtype]]] = []
 
@@ -142,7 +142,7 @@ def _computes(func: Any) -> bool:
 
 def _memory(tensor: torch.Tensor) -> int:
     """Return what a tensor and its views have in common."""
-    return tensor.untyped_storage()._cdata
+    return int(tensor.untyped_storage()._cdata)
 
 
 def _seen(node: fx.Node, values: Mapping[fx.Node, Any], states: States, told: torch.dtype | None = None) -> _Watch:
@@ -154,7 +154,7 @@ def _seen(node: fx.Node, values: Mapping[fx.Node, Any], states: States, told: to
         warnings.simplefilter("ignore")
         for kind in kinds & states.keys():
             stack.enter_context(torch.autocast(kind, states[kind], cache_enabled=False))
-        watch = stack.enter_context(_Watch())
+        watch: _Watch = stack.enter_context(_Watch())
         node.target(*args, **kwargs)  # type: ignore[operator]
     return watch
 

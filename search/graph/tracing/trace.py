@@ -76,6 +76,9 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         twin = copy_of(model).eval()
         tie(twin, sharing.ties)
         _check_runs(twin, args, kwargs)
+        if not _unchanged(twin, model):
+            twin = copy_of(model).eval()
+            tie(twin, sharing.ties)
         program, static, (positional, keywords) = exported(twin, args, kwargs)
         module, notes = _editable(program, first_names(twin))
     if static is not None:
@@ -98,14 +101,20 @@ def deep_stack() -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
-def copy_of(model: nn.Module) -> nn.Module:
+def copy_of(model: nn.Module, *, light: bool = False) -> nn.Module:
     """Return a copy of a model.
+
+    Args:
+        model: The model.
+        light: Whether the copy's parameters are to lie in the model's own memory, which may be too small for many
+            copies. What is run on numbers is then the model of nobody else, as it may write to them.
 
     Raises:
         ModelError: It cannot be copied.
     """
+    plain = [p for p in model.parameters() if light and type(p) is nn.Parameter]
     try:
-        return copy.deepcopy(model)
+        return copy.deepcopy(model, {id(p): nn.Parameter(p.detach(), p.requires_grad) for p in plain})
     except Exception as exc:
         raise ModelError(
             f"A model is copied before it is analysed, but copying {type(model).__name__} failed: "
@@ -180,10 +189,16 @@ def _check_runs(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -
         _run(model, *given)
 
 
+def _unchanged(twin: nn.Module, model: nn.Module) -> bool:
+    """Tell whether a copy that ran has the model's parameters still: it may have written to them."""
+    pairs = zip(twin.parameters(), model.parameters(), strict=True)
+    return all(a.is_meta or torch.equal(a, b) for a, b in pairs if type(b) is nn.Parameter)
+
+
 def _run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Run a copy of a model once on copies: it may write to its buffers and its inputs, and draw random numbers."""
+    """Run a model once on copies of all but its parameters: it may write to its buffers and inputs, and draw numbers."""
     args, kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (args, dict(kwargs)))
-    twin = copy_of(model)
+    twin = copy_of(model, light=True)
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             twin(*args, **kwargs)

@@ -59,7 +59,7 @@ def _lost_by_modules(model: nn.Module) -> Iterator[str]:
 
 
 def _lost_by_export(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> Iterator[str]:
-    evaluating, *_ = exported(copy_of(model).eval(), args, kwargs)
+    evaluating, *_ = exported(copy_of(model, light=True).eval(), args, kwargs)
     try:
         training, *_ = exported(_in_training(model), args, kwargs)
     except Exception as exc:
@@ -78,7 +78,7 @@ def _lost_by_export(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | Non
 
 def _in_training(model: nn.Module) -> nn.Module:
     """Return a copy with each part in the mode that it is trained in: `train` is the model's own."""
-    twin = copy_of(model).train()
+    twin = copy_of(model, light=True).train()
     for module in twin.modules():
         if isinstance(module, nn.modules.batchnorm._NormBase) and module.momentum is None:
             # Averaging over all batches reads their number, which export cannot follow; it is reported already.
