@@ -19,10 +19,11 @@ from ..errors import ExportError
 from ..graph.tracing import drawing
 from ..surgery import Subnet
 from .attention import spelled_out
-from .exported import PRECISION_TOLERANCES
+from .exported import PRECISION_TOLERANCES, tolerance_of
 from .padding import keep_pads
 from .program import flattened, input_names, numbered, program_of, quiet, tensors_of
 from .steps import in_steps
+from .widened import widen
 
 INPUT_NAMES = "input"
 OUTPUT_NAMES = "output"
@@ -97,7 +98,8 @@ def to_onnx(
 ) -> onnx.ModelProto:
     """Return a network as an ONNX model; see `export`.
 
-    A file's inputs and outputs are tensors, in the order in which the network's structures hold them.
+    A file's inputs and outputs are tensors, in the order in which the network's structures hold them. Where a subnet of
+    float32 numbers casts some to a narrower type, as autocast does, the file computes in float32 there.
     """
     positional = () if args is None else args if isinstance(args, tuple) else (args,)
     try:
@@ -150,7 +152,7 @@ def _program(
     """Return what is to be written, and the names of its inputs."""
     if isinstance(model, Subnet):
         names = input_names(model, len(tensors_of(args)))
-        return program_of(flattened(model), tensors_of(args, kwargs), dynamic=dynamic), names
+        return program_of(widen(flattened(model)), tensors_of(args, kwargs), dynamic=dynamic), names
     names = [*numbered(INPUT_NAMES, len(tensors_of(args))), *kwargs]
     return program_of(model, args, kwargs, dynamic=dynamic), names
 
@@ -209,10 +211,12 @@ def check_export(model: nn.Module, session: Session, inputs: torch.Tensor, preci
         ExportError: The outputs differ by more than `PRECISION_TOLERANCES` allows.
     """
     tolerance = PRECISION_TOLERANCES[precision]
+    if isinstance(model, Subnet):
+        tolerance = max(tolerance, tolerance_of(model))
     spec = session.input_specs[0]
     batch = inputs[: spec.shape[0]]
     with torch.no_grad():
-        expected = model(batch).numpy()
+        expected = model(batch).float().numpy()
     (got,) = session.outputs({spec.name: batch.numpy()}).values()
     difference = float(np.abs(got - expected).max() / max(float(np.abs(expected).max()), 1e-12))
     # A runtime draws random numbers of its own; then the difference says nothing of the file.

@@ -17,6 +17,7 @@ from ..graph.tracing import drawing, seeded_draws
 from ..surgery import Proof, Subnet, compare, draw_like, undecided
 from .blame import fault
 from .program import flattened, tensors_of
+from .widened import named_types
 
 TOLERANCES = {torch.float16: 1e-2, torch.bfloat16: 5e-2}
 """Type of a network's coarsest tensor -> largest relative difference that passes; all others: `EXPORT_TOLERANCE`."""
@@ -130,8 +131,8 @@ def not_exported(subnet: Subnet, why: str) -> Proof:
 
 
 def tolerance_of(subnet: Subnet) -> float:
-    """Return how far an exported file may be from its network, by the coarsest type that the network holds."""
-    types = {tensor.dtype for tensor in [*subnet.parameters(), *subnet.buffers()]}
+    """Return how far an exported file may be from its network, by the coarsest type that it holds or casts to."""
+    types = {tensor.dtype for tensor in [*subnet.parameters(), *subnet.buffers()]} | named_types(subnet.graph)
     return max((TOLERANCES[dtype] for dtype in types if dtype in TOLERANCES), default=EXPORT_TOLERANCE)
 
 

@@ -150,6 +150,8 @@ def _path(node: fx.Node) -> str:
     name = operator_name(node)
     if name in WEIGHTED:
         weight: Any = node.args[1]
+        while operator_name(weight) == "to":
+            weight = weight.args[0]
         return module_of(str(weight.target)) if weight.op == "get_attr" else node.name
     if name in RECURRENT:
         return module_path(node) or node.name

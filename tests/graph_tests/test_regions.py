@@ -68,22 +68,6 @@ def test_a_region_without_autocast_is_noted() -> None:
     assert [note for note in found.notes if "torch.autocast" in note and "dissolved" in note and "test_regions" in note]
 
 
-def test_autocast_that_is_switched_on_stays() -> None:
-    def forward(self: Any, x: torch.Tensor) -> Any:
-        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-            y = self.a(x)
-            with torch.autocast("cpu", enabled=False):
-                z = self.a(x)
-        return y.float() + z
-
-    model = Forward(forward, a=nn.Linear(4, 4))
-    found = trace(model, EXAMPLE)
-    assert nested(found)
-    assert any(is_region(node) for node in found.module.graph.nodes)
-    assert [note for note in found.notes if "autocast is switched on" in note]
-    check_equal(model, found, torch.randn(3, 4))
-
-
 def test_a_region_that_writes_to_memory_from_outside_without_gradients_stays() -> None:
     def forward(_: nn.Module, x: torch.Tensor) -> torch.Tensor:
         y = x * 2

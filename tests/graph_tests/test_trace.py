@@ -287,3 +287,17 @@ def test_lines_are_read_from_the_deepest_frame_of_the_users() -> None:
     assert source_line(node) == "nets/b.py:12: `y += x`"
     node.meta["stack_trace"] = '  File "net.py", line 4, in forward\n'
     assert source_line(node) == "net.py:4"
+
+
+def test_parameters_that_a_forward_writes_to_are_those_of_the_model() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        if not torch.compiler.is_compiling():
+            self.a.weight.data.mul_(0.5)
+        y: torch.Tensor = self.a(x)
+        return y
+
+    model = Forward(forward, a=nn.Linear(3, 2))
+    before = model.a.weight.detach().clone()
+    found = trace(model, torch.randn(2, 3))
+    assert torch.equal(model.a.weight, before)
+    assert torch.equal(found.module.get_parameter("a.weight"), before)

@@ -11,6 +11,7 @@ import onnx
 from ...errors import ExportError
 from ...graph import Axis, Blueprint, Candidate, full, sample
 from ...surgery import Subnet
+from ..widened import widen
 from .checking import check_shapes
 from .extracting import extracted
 from .following import Follows, Rule, Solver
@@ -42,7 +43,7 @@ class OnnxSlicer:
         rng = np.random.default_rng(seed)
         self._weights = weights = Weights.draw(blueprint, batch, seed)
         whole = weights.reference(full(blueprint))
-        self._match = match_values(whole.proto, weights.network(full(blueprint)), batch, seed)
+        self._match = match_values(whole.proto, widen(weights.network(full(blueprint))), batch, seed)
         self._readings = Readings(blueprint, rng)
         self._read(weights, whole, rng)
 

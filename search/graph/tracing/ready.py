@@ -53,8 +53,13 @@ def ready(model: nn.Module, run: Callable[[nn.Module], Any]) -> tuple[nn.Module,
     return plain, tuple(notes)
 
 
-def copy_of(model: nn.Module) -> nn.Module:
+def copy_of(model: nn.Module, *, light: bool = False) -> nn.Module:
     """Return a copy of a model, without the wrappers of `torch.compile` in it, which cannot be copied.
+
+    Args:
+        model: The model.
+        light: Whether the copy's parameters are to lie in the model's own memory, which may be too small for many
+            copies. What is run on numbers is then the model of nobody else, as it may write to them.
 
     Raises:
         ModelError: It cannot be copied.
@@ -63,6 +68,9 @@ def copy_of(model: nn.Module) -> nn.Module:
     # hook computes it anew. Buffers of lazy modules refuse to be copied.
     lazy = (buffer for buffer in model.buffers() if isinstance(buffer, UninitializedBuffer))
     memo: dict[int, Any] = {id(buffer): _EMPTY(device=buffer.device, dtype=buffer.dtype) for buffer in lazy}
+    if light:
+        plain = (p for p in model.parameters() if type(p) is nn.Parameter)
+        memo |= {id(p): nn.Parameter(p.detach(), p.requires_grad) for p in plain}
     memo |= {id(value): value.detach().clone() for value in _with_history(model)}
     try:
         # Innermost first, so that a wrapper in a wrapped network is known when that is copied.

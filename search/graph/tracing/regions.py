@@ -1,9 +1,9 @@
 """Nested graphs (`torch.no_grad()`, `torch.autocast`) written into the graph that calls them, where that is the same.
 
-A region that computes without gradients becomes its calls, with `detach` on each result. One with autocast switched
-off becomes its calls: nothing else in the exported graph switches it on. What would change if it were dissolved stays
-a call: autocast that is switched on, gradients switched on inside a region without, and writes without gradients to
-memory from outside.
+A region that computes without gradients becomes its calls, with `detach` on each result. One with autocast becomes
+its calls, with the casts that autocast makes before them. What would change if it were dissolved stays a call: autocast
+whose casts are not known, gradients switched on inside a region without, and writes without gradients to memory from
+outside.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import fx, nn
 
 from ..module import attribute
 from .aliases import Families
+from .autocast import is_switched_on, write_casts
 from .calls import is_mutable, is_region, operator_name, tensor_of
 from .lines import source_line
 
@@ -30,6 +31,9 @@ def inline_regions(module: fx.GraphModule) -> tuple[str, ...]:
         One sentence for each kind of thing that was changed or left.
     """
     notes: dict[str, None] = {}
+    for node in module.graph.nodes:
+        if is_region(node) and (reason := write_casts(module, node)) is not None:
+            node.meta["uncast"] = reason
     pending = [(node, False) for node in reversed(module.graph.nodes) if is_region(node)]
     while pending:
         node, without_gradients = pending.pop()
@@ -39,10 +43,7 @@ def inline_regions(module: fx.GraphModule) -> tuple[str, ...]:
             notes[f"{_described(node)} stays a call of a nested graph: {reason}"] = None
             continue
         if operator_name(node) == _AUTOCAST:
-            notes[
-                f"{_described(node)} was dissolved, as autocast is off in the exported network; where autocast is on "
-                "while the network trains, this part now takes part in it."
-            ] = None
+            notes[f"{_described(node)} was dissolved: {_meant(node)}"] = None
         inner = without_gradients or _without_gradients(node)
         pending += [(copied, inner) for copied in reversed(_inline(module, node, body))]
     for node in module.graph.nodes:
@@ -57,6 +58,15 @@ def _described(node: fx.Node) -> str:
         kind = "torch.enable_grad()"
     line = source_line(node) or next(filter(None, (source_line(user) for user in node.users)), None)
     return f"A region of {kind}" + (f" ({line})" if line else "")
+
+
+def _meant(node: fx.Node) -> str:
+    if node.meta.get("cast"):
+        return f"what it casts to {str(node.args[1]).removeprefix('torch.')} and back is cast by calls of its own now."
+    return (
+        "autocast is off in the exported network; where autocast is on while the network trains, this part now takes "
+        "part in it."
+    )
 
 
 def _body(module: nn.Module, node: fx.Node) -> fx.GraphModule | None:
@@ -75,7 +85,7 @@ def _stays(node: fx.Node, body: fx.GraphModule, without_gradients: bool) -> str 
     if any(operator_name(user) != "getitem" for user in node.users):
         return "its results are read as a whole."
     if operator_name(node) == _AUTOCAST:
-        return "autocast is switched on in it." if node.args[2] is not False else None
+        return f"autocast is switched on in it, and {node.meta['uncast']}" if is_switched_on(node) else None
     if not _without_gradients(node):
         return "it switches gradients on inside a region without." if without_gradients else None
     return "it writes to memory from outside without gradients." if _writes_to_inputs(body) else None

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -86,9 +87,12 @@ def trace(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None = None) 
         twin = copy_of(model).eval()
         tie(twin, sharing.ties)
         ran_with, outputs = check_runs(twin, args, kwargs)
+        if not _unchanged(twin, model):
+            twin = copy_of(model).eval()
+            tie(twin, sharing.ties)
         program, static, (positional, keywords) = exported(twin, args, kwargs)
         if _shapes(ran_with) != _shapes((positional, keywords)):
-            outputs = _run(twin, positional, keywords, copy_of)
+            outputs = _run(twin, positional, keywords, partial(copy_of, light=True))
         module, notes = _editable(program, twin, args, kwargs)
     if static is not None:
         notes = (f"The batch is fixed to {_batch(positional, keywords)}, as {static}.", *notes)
@@ -140,7 +144,7 @@ def _editable(
 ) -> tuple[fx.GraphModule, tuple[str, ...]]:
     """Return an exported program as a plain graph module in its canonical form, and what users should know of it."""
     source, names = program.module(check_guards=False), first_names(twin)
-    training = in_training(copy_of(twin))
+    training = in_training(copy_of(twin, light=True))
     modes = note_modes(source, training, lambda: exported(training, args, kwargs)[0].module(check_guards=False))
     graph = copy_graph(source.graph)[0]
     for node in graph.nodes:
@@ -194,7 +198,7 @@ def check_runs(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) ->
     Raises:
         ModelError: It does not.
     """
-    return _run_on_either(model, args, kwargs, copy_of)
+    return _run_on_either(model, args, kwargs, partial(copy_of, light=True))
 
 
 def _run_on_either(
@@ -210,6 +214,12 @@ def _run_on_either(
         if _shapes(doubled) == _shapes(given):
             raise
         return given, _run(model, *given, taken)
+
+
+def _unchanged(twin: nn.Module, model: nn.Module) -> bool:
+    """Tell whether a copy that ran has the model's parameters still: it may have written to them."""
+    pairs = zip(twin.parameters(), model.parameters(), strict=True)
+    return all(a.is_meta or torch.equal(a, b) for a, b in pairs if type(b) is nn.Parameter)
 
 
 def _run(

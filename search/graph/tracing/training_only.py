@@ -57,9 +57,9 @@ def _lost_by_modules(model: nn.Module) -> Iterator[str]:
 
 
 def _lost_by_export(model: nn.Module, args: Any, kwargs: Mapping[str, Any] | None) -> Iterator[str]:
-    evaluating, *_ = exported(copy_of(model).eval(), args, kwargs)
+    evaluating, *_ = exported(copy_of(model, light=True).eval(), args, kwargs)
     try:
-        twin = in_training(copy_of(model))
+        twin = in_training(copy_of(model, light=True))
         check_runs(twin, args, kwargs)
         training, *_ = exported(twin, args, kwargs)
     except Exception as exc:

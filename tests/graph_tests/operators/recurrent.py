@@ -170,6 +170,24 @@ CASES = [
         )
         for name, gates, states in (("gru", 3, 1), ("lstm", 4, 2), ("rnn_tanh", 1, 1), ("rnn_relu", 1, 1))
     ],
+    *[
+        frame(
+            f"{name}: square",
+            getattr(torch, name),
+            (3, 3),
+            (3, 3),
+            *_weights(gates, inputs=3, hidden=3),
+            dims={"p:0": 3, "p:1": 3, "q:1": 3},
+        )
+        for name, gates in (("gru_cell", 3), ("rnn_tanh_cell", 1), ("rnn_relu_cell", 1))
+    ],
+    frame(
+        "lstm_cell: square",
+        lambda x, h, c, *weights: torch.lstm_cell(x, [h, c], *weights),
+        *[(3, 3)] * 3,
+        *_weights(4, inputs=3, hidden=3),
+        dims={"p:0": 3, "p:1": 3, "q:1": 3},
+    ),
     *chain.from_iterable(kind.meet() for kind in KINDS),
     frame(
         "gru: one direction",
