@@ -56,9 +56,9 @@ _RULES_OF: dict[Rule, tuple[str, ...]] = {
         "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "_upsample_nearest_exact1d", "_upsample_nearest_exact2d",
         "_upsample_nearest_exact3d", "upsample_nearest3d", "upsample_trilinear3d",
     ),
-    reduction.total: ("sum", "nansum", "count_nonzero", "linalg_vector_norm", "norm"),
+    reduction.total: ("sum", "nansum", "count_nonzero", "any", "linalg_vector_norm", "norm"),
     reduction.statistic: (
-        "mean", "nanmean", "amax", "amin", "var", "std", "var_mean", "std_mean", "logsumexp", "prod", "all", "any",
+        "mean", "nanmean", "amax", "amin", "var", "std", "var_mean", "std_mean", "logsumexp", "prod", "all",
     ),
     reduction.softmax: ("softmax", "log_softmax"),
     selection.extreme: ("max", "min", "median", "nanmedian", "mode", "aminmax"),

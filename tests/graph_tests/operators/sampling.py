@@ -185,4 +185,19 @@ CASES = [
         buffers={"zeros": ZEROS},
         dims={"p:0": 6, "p:1": 6, "p:2": 6},
     ),
+    frame(
+        "_fake_quantize_learnable_per_tensor_affine",
+        lambda p, q: torch.ops.aten._fake_quantize_learnable_per_tensor_affine(p, q / 100, q * 0, -128, 127),
+        (4, 4),
+        (1,),
+        dims={"p:0": 4, "p:1": 4},
+    ),
+    frame(
+        "_fake_quantize_learnable_per_channel_affine",
+        lambda p, q, r: torch.ops.aten._fake_quantize_learnable_per_channel_affine(p, q / 100, r * 0, 1, -128, 127),
+        (6, 6, 6),
+        (6,),
+        (6,),
+        dims={"p:0": 6, "p:1": 6, "p:2": 6},
+    ),
 ]
