@@ -42,7 +42,28 @@ def _meeting(name: str) -> list[Case]:
     ]
 
 
+def _wide(p: Tensor) -> Tensor:
+    """Read 24 as 4 by 2 by 3, where the 3 label the others."""
+    return p.view(3, 4, 2).permute(1, 2, 0)
+
+
+LABELLED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "tensordot: the first": lambda p, q: torch.tensordot(_wide(p), q + q.t(), 1),
+    "tensordot: the second": lambda p, q: torch.tensordot(q + q.t(), p.view(3, 4, 2), 1),
+    "inner: the first": lambda p, q: torch.inner(_wide(p), q + q.t()),
+    "inner: the second": lambda p, q: torch.inner(q + q.t(), _wide(p)),
+    "cdist: the first": lambda p, q: torch.cdist(_wide(p), q + q.t()),
+    "cdist: the second": lambda p, q: torch.cdist(q + q.t(), _wide(p)),
+    "bilinear: the first": lambda p, q: F.bilinear(_wide(p), _wide(p).sum(-1, keepdim=True), (q + q.t())[:, :, None]),
+    "bilinear: the second": lambda p, q: F.bilinear(_wide(p).sum(-1, keepdim=True), _wide(p), (q + q.t())[:, None]),
+}
+"""Products of what has three axes with a square."""
+
 CASES = [
+    *(
+        frame(f"{name}, whose axes meet", multiply, (24,), (3, 3), dims={"p:0.0": 3, "p:0.1": 4, "p:0.2": (2, 4)})
+        for name, multiply in LABELLED.items()
+    ),
     *(case for name in PRODUCTS for case in _meeting(name)),
     frame(
         "tensordot: one axis",

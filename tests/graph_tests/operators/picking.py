@@ -195,7 +195,7 @@ CASES = [
                 getattr(torch, name),
                 (3, 4, 4),
                 dims={"p:0": 3},
-                frozen={"p:1": "works along axis 1 of its self", "p:2": "works along axis 2 of its self"},
+                frozen={"p:1": "works along axis 1 of its self", "u:1": "compares positions"},
             ),
             frame(f"{name}: square", lambda p, name=name: getattr(p, name)(1), (4, 4, 4, 4), dims={"p:0": 4, "p:1": 4}),
             frame(
