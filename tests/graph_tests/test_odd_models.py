@@ -124,7 +124,7 @@ class Seen(Between):
     def forward(self, x: Tensor) -> Any:
         x = doubled(doubled(x)) if self.where == "input" else x
         y = self.b(self.a(x).relu())
-        y = y + doubled(self.table) if self.where == "table" else y  # type: ignore[arg-type]
+        y = y + doubled(self.table) if self.where == "table" else y
         y = doubled(y) if self.where == "units" else y
         made = doubled(torch.ones(3)) if self.where == "constant" else torch.ones(3)
         out = self.d(self.c(y).relu())

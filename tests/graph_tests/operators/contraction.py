@@ -93,8 +93,8 @@ CASES = [
     frame("inner: square", torch.inner, (4, 4), (4, 4), dims={"p:0": 4, "p:1": 4, "q:0": 4}),
     frame("vdot", torch.vdot, (4,), (4,), dims={"p:0": 4}),
     *(
-        frame(name, getattr(torch, name), (3,), (5,), dims={"p:0": 3, "q:0": 5}, **more)
-        for name, more in (("outer", {}), ("ger", {}))
+        frame(name, getattr(torch, name), (3,), (5,), dims={"p:0": 3, "q:0": 5})
+        for name in ("outer", "ger")
     ),
     frame("outer: square", torch.outer, (4,), (4,), dims={"p:0": 4, "q:0": 4}),
     frame("ger: square", torch.ger, (4,), (4,), dims={"p:0": 4, "q:0": 4}),
