@@ -50,16 +50,35 @@ def _wide(p: Tensor) -> Tensor:
 LABELLED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "tensordot: the first": lambda p, q: torch.tensordot(_wide(p), q + q.t(), 1),
     "tensordot: the second": lambda p, q: torch.tensordot(q + q.t(), p.view(3, 4, 2), 1),
+    "tensordot: the second of three axes": lambda p, q: torch.tensordot((q + q.t())[None], p.view(3, 4, 2), 1),
     "inner: the first": lambda p, q: torch.inner(_wide(p), q + q.t()),
     "inner: the second": lambda p, q: torch.inner(q + q.t(), _wide(p)),
     "cdist: the first": lambda p, q: torch.cdist(_wide(p), q + q.t()),
     "cdist: the second": lambda p, q: torch.cdist(q + q.t(), _wide(p)),
+    "cdist: the second of four axes": lambda p, q: torch.cdist((q + q.t())[None, None], _wide(p)[None]),
     "bilinear: the first": lambda p, q: F.bilinear(_wide(p), _wide(p).sum(-1, keepdim=True), (q + q.t())[:, :, None]),
     "bilinear: the second": lambda p, q: F.bilinear(_wide(p).sum(-1, keepdim=True), _wide(p), (q + q.t())[:, None]),
 }
 """Products of what has three axes with a square."""
 
+
+def _twice(p: Tensor, q: Tensor) -> Tensor:
+    """Give a bilinear map the same rows twice, and add them to what comes out."""
+    rows = p.view(3, 4).t()
+    return F.bilinear(rows, rows, q) + rows
+
+
 CASES = [
+    frame("bilinear: rows that meet twice", _twice, (12,), (3, 3, 3), dims=MEET),
+    frame(
+        "bilinear: outputs that meet",
+        lambda p, q: F.bilinear(
+            (q + q.t())[None], (q + q.t())[None].sum(-1, keepdim=True), p.view(3, 4).t()[:, :, None]
+        ),
+        (12,),
+        (3, 3),
+        dims=MEET,
+    ),
     *(
         frame(f"{name}, whose axes meet", multiply, (24,), (3, 3), dims={"p:0.0": 3, "p:0.1": 4, "p:0.2": (2, 4)})
         for name, multiply in LABELLED.items()
@@ -92,10 +111,7 @@ CASES = [
     frame("inner: vectors", torch.inner, (4,), (4,), dims={"p:0": 4}),
     frame("inner: square", torch.inner, (4, 4), (4, 4), dims={"p:0": 4, "p:1": 4, "q:0": 4}),
     frame("vdot", torch.vdot, (4,), (4,), dims={"p:0": 4}),
-    *(
-        frame(name, getattr(torch, name), (3,), (5,), dims={"p:0": 3, "q:0": 5})
-        for name in ("outer", "ger")
-    ),
+    *(frame(name, getattr(torch, name), (3,), (5,), dims={"p:0": 3, "q:0": 5}) for name in ("outer", "ger")),
     frame("outer: square", torch.outer, (4,), (4,), dims={"p:0": 4, "q:0": 4}),
     frame("ger: square", torch.ger, (4,), (4,), dims={"p:0": 4, "q:0": 4}),
     frame("addr", torch.addr, (3, 5), (3,), (5,), dims={"p:0": 3, "p:1": 5}),

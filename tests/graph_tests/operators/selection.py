@@ -39,11 +39,15 @@ def _positions(name: str, *arguments: Any) -> list[Case]:
     def kept(p: Tensor) -> Any:
         return getattr(torch, name)(p, *arguments, -1, True)
 
-    frozen = {"p:1": f"{name} (" + f"{name}"}
+    def second(p: Tensor) -> Any:
+        return getattr(torch, name)(p, *arguments, 1, True)
+
+    frozen = {"p:1": f"{name} ({name}"}
     return [
         frame(f"{name}: with positions", run, (3, 5, 7), dims=STAY, frozen={"p:1": "works along axis 1 of its self"}),
         frame(f"{name}: with positions, square", run, (4, 4, 4), dims={"p:0": 4, "p:2": 4}, frozen=frozen),
         frame(f"{name}: with positions, an axis that stays", kept, (3, 5, 7), dims={"p:0": 3, "p:1": 5}),
+        frame(f"{name}: with positions, the second of four that stay", second, (3, 5, 7, 2), dims={**STAY, "p:3": 2}),
         frame(f"{name}: with positions, four axes", run, (3, 5, 7, 2), dims={**STAY, "p:3": 2}),
         frame(f"{name}: with positions, four axes that stay", kept, (3, 5, 2, 7), dims={"p:0": 3, "p:1": 5, "p:2": 2}),
     ]
