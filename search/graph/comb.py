@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -75,6 +75,9 @@ def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
         traced = fold(traced, folded)
         comb_ = _combed(traced, restriction)
     dims, frozen = comb_.dims(restriction)
+    unknown = dict(comb_.unknown)
+    if unknown:
+        unknown, frozen = _charged(traced, restriction, unknown, frozen)
     blueprint = Blueprint(
         traced,
         comb_.algebra,
@@ -85,7 +88,7 @@ def analyse(traced: Trace, restriction: Restriction | None = None) -> Blueprint:
         (),
         (),
         frozen,
-        frozen_mapping({name: tuple(nodes) for name, nodes in comb_.unknown.items()}),
+        frozen_mapping({name: tuple(nodes) for name, nodes in unknown.items()}),
     )
     blocks, not_removable = find_blocks(blueprint, restriction)
     if not dims and not blocks:
@@ -103,10 +106,39 @@ def _combed(traced: Trace, restriction: Restriction) -> _Comb:
     return found
 
 
-class _Comb:
-    """One pass over the graph, and what it learns."""
+def _charged(
+    traced: Trace, restriction: Restriction, unknown: Mapping[str, list[str]], frozen: tuple[Frozen, ...]
+) -> tuple[dict[str, list[str]], tuple[Frozen, ...]]:
+    """Return the operators without a rule that cost freedom, and what is frozen, for other reasons than the rest.
 
-    def __init__(self, module: fx.GraphModule, overlapping: Sequence[Sequence[str]] = ()) -> None:
+    A second pass, in which they freeze nothing, tells: where nothing that they touch is free then, a rule would free
+    nothing.
+    """
+    lenient = _Comb(traced.module, traced.overlapping, lenient=True)
+    lenient.run()
+    lenient.restrict(restriction)
+    cost = {name: lenient.costly(nodes) for name, nodes in unknown.items()}
+    idle = {node for name, nodes in unknown.items() for node in nodes if node not in cost[name]}
+    others = {item.dim: item for item in lenient.dims(restriction)[1]}
+    told = (
+        replace(item, reason=others[item.dim].reason, node=others[item.dim].node)
+        if item.node in idle and item.dim in others
+        else item
+        for item in frozen
+    )
+    return {name: nodes for name, nodes in cost.items() if nodes}, tuple(told)
+
+
+class _Comb:
+    """One pass over the graph, and what it learns.
+
+    A lenient one lets operators without a rule freeze nothing.
+    """
+
+    def __init__(
+        self, module: fx.GraphModule, overlapping: Sequence[Sequence[str]] = (), *, lenient: bool = False
+    ) -> None:
+        self.lenient = lenient
         self.module = module
         self.overlapping = overlapping
         self.algebra = Algebra()
@@ -207,6 +239,9 @@ class _Comb:
         why = "writes to memory that is read later" if is_mutable(node) else "has no rule for this use"
         reason = f"{operator} ({node.name}) {why}"
         self.unknown.setdefault(operator, []).append(node.name)
+        if self.lenient:
+            self.axes[node.name] = self._outputs_if_known(node)
+            return
         for source in node.all_input_nodes:
             self._freeze_node(source, reason, node)
         self.axes[node.name] = self._frozen_outputs(node, reason)
@@ -242,6 +277,47 @@ class _Comb:
         """Return the calls whose results must become parameters; see `folding`."""
         unknown = [node for nodes in self.unknown.values() for node in nodes]
         return to_fold(self.module.graph, self.algebra, self.axes, self.flows, unknown, restriction)
+
+    def _outputs_if_known(self, node: fx.Node) -> list[Axes]:
+        """Return outputs as a rule might: free, or for the reason of the arguments not, where none of these is free."""
+        leaves = [
+            leaf
+            for source in node.all_input_nodes
+            for axes in self.axes.get(source.name, ())
+            for axis in axes
+            for leaf in self.algebra.leaves(axis)
+        ]
+        reasons = [self.algebra.frozen(leaf) for leaf in leaves]
+        reason = reasons[0] if reasons and None not in reasons else None
+        return [[self.algebra.atom(size, frozen=reason) for size in shape] for shape in _shapes(node)]
+
+    def costly(self, names: Sequence[str]) -> list[str]:
+        """Return those calls that touch an axis which is free here and on a parameter that trains.
+
+        A call all of whose arguments stay as they are does not count, whatever its result meets.
+        """
+        nodes = {node.name: node for node in self.module.graph.nodes}
+        trained = {
+            leaf
+            for name, _ in self.module.named_parameters(remove_duplicate=False)
+            for axis in self.parameters.get(name, ())
+            for leaf in self._free(axis)
+        }
+        found = []
+        for name in names:
+            sources = [source.name for source in nodes[name].all_input_nodes if self.axes.get(source.name)]
+            given, made = ({x for n in group for x in self._free_of(n)} for group in (sources, [name]))
+            if (given or not sources) and (given | made) & trained:
+                found.append(name)
+        return found
+
+    def _free_of(self, name: str) -> Iterator[int]:
+        for axes in self.axes.get(name, ()):
+            for axis in axes:
+                yield from self._free(axis)
+
+    def _free(self, axis: Axis) -> Iterator[int]:
+        return (leaf for leaf in self.algebra.leaves(axis) if self.algebra.frozen(leaf) is None)
 
     def dims(self, restriction: Restriction) -> tuple[tuple[Dim, ...], tuple[Frozen, ...]]:
         """Name the free atoms that sit on a parameter, and say of the others why they are not free."""

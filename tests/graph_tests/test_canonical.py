@@ -118,3 +118,80 @@ def test_view_as_and_its_like_stay() -> None:
     found = traced(model.function, torch.randn(2, 6), torch.randn(2, 3, 2))
     assert {"view_as", "reshape_as", "expand_as"} <= set(operators(found))
     check_equal(model, found, torch.randn(3, 6), torch.randn(3, 3, 2))
+
+
+@pytest.mark.filterwarnings("ignore:The use of `x.T` on tensors of dimension other than 2:UserWarning")
+@pytest.mark.parametrize(
+    ("transpose", "written"),
+    [
+        (lambda x: x.T, "permute"),
+        (lambda x: x[0].T, "permute"),
+        (lambda x: x.adjoint(), "transpose"),
+        (lambda x: x.H, "transpose"),
+        (lambda x: x.mH, "transpose"),
+    ],
+    ids=["T", "T of a vector", "adjoint", "H", "mH"],
+)
+def test_transposes_have_one_spelling(transpose: Callable[[torch.Tensor], torch.Tensor], written: str) -> None:
+    model = Forward(lambda _, x: transpose(x + 1) * 2)
+    found = traced(model.function, torch.randn(2, 3))
+    assert written in operators(found)
+    assert not {"numpy_T", "adjoint", "matrix_H", "mH"} & set(operators(found))
+    check_equal(model, found, torch.randn(5, 3))
+
+
+@pytest.mark.parametrize("name", ["adjoint", "H", "mH"])
+def test_the_adjoint_of_a_complex_matrix_is_conjugated(name: str) -> None:
+    def forward(_: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        y = torch.complex(x, x + 1)
+        turned = y.adjoint() if name == "adjoint" else getattr(y, name)
+        return torch.view_as_real((turned @ y).resolve_conj())
+
+    found = traced(forward, torch.randn(2, 3))
+    assert {"transpose", "conj"} <= set(operators(found))
+    check_equal(Forward(forward), found, torch.randn(5, 3), rtol=1e-6)
+
+
+def test_a_transpose_that_is_written_to_is_followed() -> None:
+    def forward(_: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        y = x * 1
+        y.T[0] += 5
+        return y
+
+    found = traced(forward, torch.randn(2, 3))
+    assert not any(name.endswith("_") for name in operators(found))
+    check_equal(Forward(forward), found, torch.randn(4, 3))
+
+
+def _in_place(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    a = a.clone()
+    a &= b
+    a |= 1
+    a ^= b
+    a <<= 2
+    a >>= b
+    return a
+
+
+@pytest.mark.parametrize(
+    "combine",
+    [
+        lambda a, b: a & b,
+        lambda a, b: a | b,
+        lambda a, b: a ^ b,
+        lambda a, b: ~a & 3,
+        lambda a, b: 3 & a | 4,
+        lambda a, b: (a << b) ^ (a << 1),
+        lambda a, b: (a >> b) | (a >> 1) | (1 << b),
+        lambda a, b: (a.bool() & b.bool()) | (a.bool() ^ True),
+        _in_place,
+    ],
+    ids=["and", "or", "xor", "not", "numbers", "left", "right", "bool", "in place"],
+)
+def test_operators_on_bits_have_their_ordinary_names(combine: Callable[..., torch.Tensor]) -> None:
+    a, b = (torch.randint(0, 8, (2, 5)) for _ in range(2))
+    model = Forward(lambda _, a, b: combine(a, b))
+    found = traced(model.function, a, b)
+    assert all(not name.startswith("__") and not name.endswith("_") for name in operators(found))
+    assert any("bitwise" in name for name in operators(found))
+    check_equal(model, found, torch.randint(0, 8, (3, 5)), torch.randint(0, 8, (3, 5)))

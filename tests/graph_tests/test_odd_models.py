@@ -83,12 +83,9 @@ def check(model: nn.Module, blueprint: Blueprint, *args: Tensor) -> None:
         (nn.GRU(8, 8, batch_first=True), "gru"),
         (nn.LSTM(8, 8, batch_first=True), "lstm"),
         (fourier, "fft_fft"),
-        (scan, "cumprod"),
-        (sorted_, "sort"),
-        (best, "argsort"),
         (custom, "doubled"),
     ],
-    ids=["gru", "lstm", "fft", "scan", "sort", "gather", "custom"],
+    ids=["gru", "lstm", "fft", "custom"],
 )
 def test_what_has_no_rule_freezes_what_it_touches_and_is_named(odd: Any, operator: str) -> None:
     torch.manual_seed(0)
@@ -100,6 +97,62 @@ def test_what_has_no_rule_freezes_what_it_touches_and_is_named(odd: Any, operato
     assert operator in reasons["b.weight:0"].reason
     assert reasons["b.weight:0"].node in blueprint.unknown[operator]
     check(model, blueprint, torch.randn(3, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("odd", "operator"), [(scan, "cumprod"), (sorted_, "sort"), (best, "argsort")], ids=["scan", "sort", "gather"]
+)
+def test_what_works_along_units_keeps_them(odd: Any, operator: str) -> None:
+    torch.manual_seed(0)
+    model = Between(odd).eval()
+    blueprint = comb(model, torch.randn(2, 4, 5))
+    assert {dim.name: dim.size for dim in blueprint.dims} == {"a.weight:0": 7, "c.weight:0": 6}
+    assert not blueprint.unknown
+    reasons = {frozen.dim: frozen.reason for frozen in blueprint.frozen}
+    assert f"{operator} ({operator}) works along axis 2" in reasons["b.weight:0"]
+    check(model, blueprint, torch.randn(3, 4, 5))
+
+
+class Seen(Between):
+    """Something odd is done to the input, to a table, to what leaves, or to the units in between."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(custom)
+        self.where = where
+        self.register_buffer("table", torch.rand(8))
+
+    def forward(self, x: Tensor) -> Any:
+        x = doubled(doubled(x)) if self.where == "input" else x
+        y = self.b(self.a(x).relu())
+        y = y + doubled(self.table) if self.where == "table" else y
+        y = doubled(y) if self.where == "units" else y
+        made = doubled(torch.ones(3)) if self.where == "constant" else torch.ones(3)
+        out = self.d(self.c(y).relu())
+        return (out, doubled(out)) if self.where == "output" else out * made
+
+
+@pytest.mark.parametrize(
+    ("where", "is_named"),
+    [("input", False), ("constant", False), ("output", False), ("table", True), ("units", True)],
+)
+def test_an_operator_without_a_rule_is_named_where_it_costs_freedom_alone(where: str, is_named: bool) -> None:
+    torch.manual_seed(0)
+    model = Seen(where).eval()
+    blueprint = comb(model, torch.randn(2, 4, 5))
+    assert ("doubled" in blueprint.unknown) == is_named
+    assert len(blueprint.dims) == (2 if is_named else 3)
+    reasons = {frozen.dim: frozen.reason for frozen in blueprint.frozen}
+    assert any("doubled" in reason for reason in reasons.values()) == is_named
+    if not is_named:
+        assert reasons["a.weight:1"] == "an axis of an input"
+        assert reasons["d.weight:0"] == "an axis of an output"
+
+
+def test_what_the_user_keeps_costs_no_freedom() -> None:
+    model = Seen("units").eval()
+    blueprint = comb(model, torch.randn(2, 4, 5), keep=("b",))
+    assert not blueprint.unknown
+    assert "kept by the user" in {frozen.dim: frozen.reason for frozen in blueprint.frozen}["b.weight:0"]
 
 
 @torch.library.custom_op("lathe_tests::raise_all", mutates_args=("x",))

@@ -50,7 +50,7 @@ def inner(call: Call) -> list[Axes]:
 def outer(call: Call) -> list[Axes]:
     """Multiply each element of x (n,) with each of y (m,): (n, m); a third tensor is added."""
     x, y = (call.take_all(name) for name in list(call.tensors)[-2:])
-    product = contracted(call, [{"x": x[0]}, {"y": y[0]}], ["x", "y"])
+    product = [x[0], y[0]]
     return [call.broadcast([product, call.take_all("self")]) if call.has("vec1") else product]
 
 

@@ -134,9 +134,8 @@ def triangle(call: Call) -> list[Axes]:
     """Keep one side of the diagonal of matrices (..., n, m), whose axes stay."""
     rank = call.rank("self")
     axes = call.take_all("self", but=[rank - 2, rank - 1])
-    for axis in axes[:-2]:
-        call.apart(axis, *axes[-2:])
-    return [axes]
+    reason = f"{call.operator} ({call.node.name}) compares positions"
+    return [[*axes[:-2], *(call.fresh(size, reason) for size in call.outputs[0][-2:])]]
 
 
 def scattered(call: Call) -> list[Axes]:

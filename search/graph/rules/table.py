@@ -59,9 +59,9 @@ _RULES_OF: dict[Rule, tuple[str, ...]] = {
     ),
     recurrent.layer: ("gru", "lstm", "rnn_tanh", "rnn_relu"),
     recurrent.cell: ("gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell"),
-    reduction.total: ("sum", "nansum", "count_nonzero", "linalg_vector_norm", "norm"),
+    reduction.total: ("sum", "nansum", "count_nonzero", "any", "linalg_vector_norm", "norm"),
     reduction.statistic: (
-        "mean", "nanmean", "amax", "amin", "var", "std", "var_mean", "std_mean", "logsumexp", "prod", "all", "any",
+        "mean", "nanmean", "amax", "amin", "var", "std", "var_mean", "std_mean", "logsumexp", "prod", "all",
     ),
     reduction.softmax: ("softmax", "log_softmax"),
     selection.extreme: ("max", "min", "median", "nanmedian", "mode", "aminmax"),

@@ -21,7 +21,7 @@ _ENABLED = 2
 """Position of the argument of an autocast region that switches it on."""
 
 
-_NARROW = {"fake_quantize_per_channel_affine": 1}
+_NARROW = {"fake_quantize_per_channel_affine": 1, "_fake_quantize_learnable_per_channel_affine": 1}
 """Operator -> position of an argument that it takes in no wider type than float32."""
 
 

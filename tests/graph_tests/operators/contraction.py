@@ -11,17 +11,79 @@ from ._base import Case, frame
 MEET = {"p:0.0": 3, "p:0.1": 4}
 
 
-def _meeting(multiply: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Contract the 4 while 3 labels the rows and the columns: the 4 meet themselves under different ones of the 3."""
+def _addbmm(x: Tensor, y: Tensor) -> Tensor:
+    return torch.addbmm(x.new_zeros(1, 1), x, y)
 
-    def run(p: Tensor, q: Tensor) -> Tensor:
+
+PRODUCTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "tensordot": lambda x, y: torch.tensordot(x, y, 1),
+    "inner": lambda x, y: torch.inner(x, y.t()),
+    "cdist": lambda x, y: torch.cdist(x, y.t()),
+    "addbmm": lambda x, y: _addbmm(x[None], y[None]),
+    "addbmm over the batch": lambda x, y: _addbmm(x.t()[:, :, None], y[:, None]),
+    "bilinear in the first": lambda x, y: F.bilinear(x, x.sum(1, keepdim=True), y.t()[:, :, None]),
+    "bilinear in the second": lambda x, y: F.bilinear(x.sum(1, keepdim=True), x, y.t()[:, None]),
+}
+"""Ways to multiply two matrices."""
+
+
+def _meeting(name: str) -> list[Case]:
+    """Let units meet those that another label has: those contracted, those of the rows and those of the columns."""
+    multiply = PRODUCTS[name]
+
+    def inside(p: Tensor, q: Tensor) -> Tensor:
         y = multiply(p.view(3, 4), q)
-        return y + y.transpose(-1, -2)
+        return y + y.t()
 
-    return run
+    return [
+        frame(f"{name}: units that meet", inside, (12,), (4, 3), dims=MEET),
+        frame(f"{name}: rows that meet", lambda p, q: multiply(p.view(3, 4).t(), q + q.t()), (12,), (3, 3), dims=MEET),
+        frame(f"{name}: columns that meet", lambda p, q: multiply(q + q.t(), p.view(3, 4)), (12,), (3, 3), dims=MEET),
+    ]
+
+
+def _wide(p: Tensor) -> Tensor:
+    """Read 24 as 4 by 2 by 3, where the 3 label the others."""
+    return p.view(3, 4, 2).permute(1, 2, 0)
+
+
+LABELLED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "tensordot: the first": lambda p, q: torch.tensordot(_wide(p), q + q.t(), 1),
+    "tensordot: the second": lambda p, q: torch.tensordot(q + q.t(), p.view(3, 4, 2), 1),
+    "tensordot: the second of three axes": lambda p, q: torch.tensordot((q + q.t())[None], p.view(3, 4, 2), 1),
+    "inner: the first": lambda p, q: torch.inner(_wide(p), q + q.t()),
+    "inner: the second": lambda p, q: torch.inner(q + q.t(), _wide(p)),
+    "cdist: the first": lambda p, q: torch.cdist(_wide(p), q + q.t()),
+    "cdist: the second": lambda p, q: torch.cdist(q + q.t(), _wide(p)),
+    "cdist: the second of four axes": lambda p, q: torch.cdist((q + q.t())[None, None], _wide(p)[None]),
+    "bilinear: the first": lambda p, q: F.bilinear(_wide(p), _wide(p).sum(-1, keepdim=True), (q + q.t())[:, :, None]),
+    "bilinear: the second": lambda p, q: F.bilinear(_wide(p).sum(-1, keepdim=True), _wide(p), (q + q.t())[:, None]),
+}
+"""Products of what has three axes with a square."""
+
+
+def _twice(p: Tensor, q: Tensor) -> Tensor:
+    """Give a bilinear map the same rows twice, and add them to what comes out."""
+    rows = p.view(3, 4).t()
+    return F.bilinear(rows, rows, q) + rows
 
 
 CASES = [
+    frame("bilinear: rows that meet twice", _twice, (12,), (3, 3, 3), dims=MEET),
+    frame(
+        "bilinear: outputs that meet",
+        lambda p, q: F.bilinear(
+            (q + q.t())[None], (q + q.t())[None].sum(-1, keepdim=True), p.view(3, 4).t()[:, :, None]
+        ),
+        (12,),
+        (3, 3),
+        dims=MEET,
+    ),
+    *(
+        frame(f"{name}, whose axes meet", multiply, (24,), (3, 3), dims={"p:0.0": 3, "p:0.1": 4, "p:0.2": (2, 4)})
+        for name, multiply in LABELLED.items()
+    ),
+    *(case for name in PRODUCTS for case in _meeting(name)),
     frame(
         "tensordot: one axis",
         lambda p, q: torch.tensordot(p, q, 1),
@@ -45,16 +107,11 @@ CASES = [
     ),
     frame("tensordot: all axes", lambda p, q: torch.tensordot(p, q, 2), (3, 4), (3, 4), dims={"p:0": 3, "p:1": 4}),
     frame("tensordot: none", lambda p, q: torch.tensordot(p, q, 0), (3, 4), (5,), dims={"p:0": 3, "p:1": 4, "q:0": 5}),
-    frame("tensordot: units that meet", _meeting(lambda x, y: torch.tensordot(x, y, 1)), (12,), (4, 3), dims=MEET),
     frame("inner", torch.inner, (3, 5, 4), (6, 4), dims={"p:0": 3, "p:1": 5, "p:2": 4, "q:0": 6}),
     frame("inner: vectors", torch.inner, (4,), (4,), dims={"p:0": 4}),
     frame("inner: square", torch.inner, (4, 4), (4, 4), dims={"p:0": 4, "p:1": 4, "q:0": 4}),
-    frame("inner: units that meet", _meeting(torch.inner), (12,), (3, 4), dims=MEET),
     frame("vdot", torch.vdot, (4,), (4,), dims={"p:0": 4}),
-    *(
-        frame(name, getattr(torch, name), (3,), (5,), dims={"p:0": 3, "q:0": 5}, **more)
-        for name, more in (("outer", {}), ("ger", {}))
-    ),
+    *(frame(name, getattr(torch, name), (3,), (5,), dims={"p:0": 3, "q:0": 5}) for name in ("outer", "ger")),
     frame("outer: square", torch.outer, (4,), (4,), dims={"p:0": 4, "q:0": 4}),
     frame("ger: square", torch.ger, (4,), (4,), dims={"p:0": 4, "q:0": 4}),
     frame("addr", torch.addr, (3, 5), (3,), (5,), dims={"p:0": 3, "p:1": 5}),
@@ -127,7 +184,6 @@ CASES = [
         dims={"p:0": 2, "p:2": 3, "p:3": 4, "q:0": 6, "q:1": 5},
     ),
     frame("cdist: square", torch.cdist, (4, 4), (4, 4), dims={"p:0": 4, "p:1": 4, "q:0": 4}),
-    frame("cdist: units that meet", _meeting(torch.cdist), (12,), (3, 4), dims=MEET),
     frame(
         "cosine_similarity",
         lambda p, q: F.cosine_similarity(p, q, dim=1),

@@ -21,20 +21,25 @@ def _plain(count: int) -> list[Case]:
     name, convolve = f"conv{count}d", getattr(F, f"conv{count}d")
     wide, kernel, narrow = (5, 7, 4)[:count], (2, 3, 1)[:count], (3, 3, 3)[:count]
 
+    # The kernel of the third axis has one position: there the axis passes.
+    passing = ({"p:4": 4}, {"p:4": 3}, {"p:2": 3}) if count == 3 else ({}, {}, {})
+
     def case(use: str, number: int, x: int, y: Shape, bias: Sequence[Shape] = ((12,),), **expected: Any) -> Case:
         def run(*tensors: Tensor) -> Tensor:
             result: Tensor = convolve(*tensors, groups=number)
             return result
 
+        expected["dims"] |= passing[2]
         return frame(f"{name}: {use}", run, (5, x, *narrow), (*y, *kernel[::-1]), *bias, **expected)
 
     return [
         frame(
             f"{name}: one group", convolve, (3, 6, *wide), (4, 6, *kernel), (4,),
-            dims={"p:0": 3, "p:1": 6, "q:0": 4}, frozen=_space(count),
+            dims={"p:0": 3, "p:1": 6, "q:0": 4, **passing[0]}, frozen=_space(min(count, 2)),
         ),
         frame(
-            f"{name}: square", convolve, (4, 4, *narrow), (4, 4, *kernel), dims={"p:0": 4, "p:1": 4, "q:0": 4}
+            f"{name}: square", convolve, (4, 4, *narrow), (4, 4, *kernel),
+            dims={"p:0": 4, "p:1": 4, "q:0": 4, **passing[1]},
         ),
         case("groups", 3, 6, (12, 2), dims={"p:0": 5, "p:1.0": 3, "p:1.1": (2, 3), "q:0.1": (4, 3)}, groups=["p:1.0"]),
         case("depthwise", 12, 12, (12, 1), dims={"p:0": 5, "p:1": 12}),
@@ -129,7 +134,80 @@ def _meeting(
     ]  # fmt: skip
 
 
+def _one_position(convolve: Callable[..., Tensor], count: int) -> list[Case]:
+    """Look at one position of each axis of space: without a stride or padding the axes pass, else they do not."""
+    name, one = f"conv{count}d", (1,) * count
+    x, weight = (3, 6, *(5, 7, 2)[:count]), (4, 6, *one)
+    dims, space = {"p:0": 3, "p:1": 6, "q:0": 4}, {f"p:{i + 2}": (5, 7, 2)[i] for i in range(count)}
+    stays = {"p:2": "works along axis 2 of its input"}
+    return [
+        frame(f"{name}: one position", convolve, x, weight, dims=dims | space),
+        frame(
+            f"{name}: one position, kept by name",
+            lambda p, q: convolve(p, q, padding="same"),
+            x,
+            weight,
+            dims=dims | space,
+        ),
+        frame(
+            f"{name}: one position, padded", lambda p, q: convolve(p, q, padding=1), x, weight, dims=dims, frozen=stays
+        ),
+        frame(
+            f"{name}: one position, with a stride",
+            lambda p, q: convolve(p, q, stride=2),
+            x,
+            weight,
+            dims=dims,
+            frozen=stays,
+        ),
+        frame(
+            f"{name}: one position, square",
+            convolve,
+            (4,) * (count + 2),
+            (4, 4, *one),
+            dims={f"p:{i}": 4 for i in range(count + 2)} | {"q:0": 4},
+        ),
+    ]
+
+
+def _gated(network: Any, x: Tensor) -> Tensor:
+    """Gate each channel by itself and its neighbours: a convolution along channels."""
+    y = network.a(x)
+    out: Tensor = network.b(y * network.along(y.mean((2, 3))[:, None]).sigmoid()[:, 0, :, None, None])
+    return out
+
+
+def _mixed(network: Any, x: Tensor) -> Tensor:
+    """Mix tokens by convolutions whose axis of space is the channels."""
+    y = network.a(x)
+    out: Tensor = network.b(y + network.after(network.before(y).relu()))
+    return out
+
+
 CASES = [
+    *(case for n in (1, 2, 3) for case in _one_position(getattr(F, f"conv{n}d"), n)),
+    frame(
+        "conv1d: one position, space that meets",
+        lambda p, q: F.conv1d(p.view(3, 4, 2).transpose(0, 1), (q + q.t())[:, :, None]),
+        (24,),
+        (3, 3),
+        dims={"p:0.0": 3, "p:0.1": 4, "p:0.2": (2, 4)},
+    ),
+    Case(
+        "conv1d: along channels",
+        lambda: {"a": conv(3, 6), "along": nn.Conv1d(1, 1, 3, padding=1), "b": conv(6, 5), "c": conv(5, 2)},
+        lambda n, x: n.c(_gated(n, x)),
+        [(2, 3, 4, 4)],
+        {"b.weight:0": 5},
+        frozen={"a.weight:0": "conv1d (conv1d) works along axis 2 of its input"},
+    ),
+    Case(
+        "conv1d: tokens",
+        lambda: {"a": nn.Linear(3, 6), "before": nn.Conv1d(5, 7, 1), "after": nn.Conv1d(7, 5, 1), "b": nn.Linear(6, 2)},
+        _mixed,
+        [(2, 5, 3)],
+        {"a.weight:0": 6, "before.weight:0": 7},
+    ),
     *(case for count in (1, 2, 3) for case in _plain(count)),
     *(case for count in (1, 2, 3) for case in _transposed(count)),
     Case(

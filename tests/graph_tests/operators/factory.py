@@ -90,4 +90,14 @@ CASES = [
         dims={"p:0": 3},
         frozen={"p:1": "eye (eye) numbers positions", "p:2": "eye (eye) numbers positions"},
     ),
+    *(
+        frame(
+            name,
+            lambda p, name=name: p + getattr(torch, name)(3, 3),
+            (4, 2, 6),
+            dims={"p:0": 4},
+            frozen={"p:1": f"{name} ({name}) numbers positions", "p:2": f"{name} ({name}) numbers positions"},
+        )
+        for name in ("tril_indices", "triu_indices")
+    ),
 ]

@@ -35,6 +35,22 @@ CASES = [
         [(2, 3, 4, 4)],
         {"a.weight:0": 5, "b.weight:0": 4},
     ),
+    frame("meshgrid: ij", lambda p, q: torch.meshgrid(p, q, indexing="ij"), (3,), (5,), dims={"p:0": 3, "q:0": 5}),
+    frame(
+        "meshgrid: xy, three",
+        lambda p, q, r: torch.meshgrid(p, q, r, indexing="xy"),
+        (4,),
+        (4,),
+        (2,),
+        dims={"p:0": 4, "q:0": 4, "r:0": 2},
+    ),
+    frame(
+        "meshgrid: a number",
+        lambda p, q: torch.meshgrid(p, q.sum(), indexing="ij"),
+        (3,),
+        (5,),
+        dims={"p:0": 3, "q:0": 5},
+    ),
     frame(
         "stack",
         lambda p, q: torch.stack([p, q], 1),

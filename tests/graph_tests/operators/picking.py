@@ -164,10 +164,48 @@ CASES = [
             dims={"p:0.1": 4},
             frozen={"p:0.0": f"{name} ({name}) works along axis 0"},
         )
-        for name, arguments in (("roll", (1, 0)), ("flip", (0,)), ("cumsum", (0,)))
+        for name, arguments in (
+            ("roll", (1, 0)),
+            ("flip", (0,)),
+            ("cumsum", (0,)),
+            ("cumprod", (0,)),
+            ("logcumsumexp", (0,)),
+            ("cummax", (0,)),
+            ("cummin", (0,)),
+        )
     ),
     frame("flip", lambda p: p.flip(1), (4, 5, 4), dims={"p:0": 4, "p:2": 4}, frozen={"p:1": "flip"}),
     frame("cumsum", lambda p: p.cumsum(1), (4, 5, 4), dims={"p:0": 4, "p:2": 4}, frozen={"p:1": "cumsum"}),
+    *(
+        frame(
+            name,
+            lambda p, name=name: getattr(torch, name)(p, 1),
+            (4, 5, 4),
+            dims={"p:0": 4, "p:2": 4},
+            frozen={"p:1": "works along axis 1 of its self"},
+        )
+        for name in ("cumprod", "cummax", "cummin", "logcumsumexp")
+    ),
+    *(
+        case
+        for name in ("tril", "triu")
+        for case in (
+            frame(
+                name,
+                getattr(torch, name),
+                (3, 4, 4),
+                dims={"p:0": 3},
+                frozen={"p:1": "works along axis 1 of its self", "u:1": "compares positions"},
+            ),
+            frame(f"{name}: square", lambda p, name=name: getattr(p, name)(1), (4, 4, 4, 4), dims={"p:0": 4, "p:1": 4}),
+            frame(
+                f"{name}: in heads",
+                lambda p, name=name: getattr(p.view(3, 4, 2).transpose(0, 1), name)(1),
+                (24,),
+                dims={"p:0.1": 4},
+            ),
+        )
+    ),
     frame(
         "slice_scatter",
         lambda p, q: torch.slice_scatter(p, q, 1, 1, 3),
@@ -191,6 +229,14 @@ CASES = [
         [(2, 4, 3)],
         {"a.weight:0": 6},
     ),
+    frame(
+        "index: two axes side by side",
+        lambda p, ids: p[:, ids[:, 0], ids[:, 1]],
+        (3, 4, 5),
+        buffers={"ids": PAIRS},
+        dims={"p:0": 3, "u:1": 3},
+        frozen={"p:1": "works along axis 1 of its self", "p:2": "works along axis 2 of its self"},
+    ),
     frame("slice: four axes", lambda p: p[:, 4:], (3, 9, 7, 2), dims={**NINE, "p:2": 7, "p:3": 2}),
     frame("unbind: five axes", lambda p: p.unbind(1), (4, 3, 5, 2, 3), dims={"p:0": 4, "p:2": 5, "p:3": 2, "p:4": 3}),
     frame(
@@ -207,6 +253,14 @@ CASES = [
             (24,),
             dims={"p:0.1": 4, "p:0.2": (2, 4)},
         )
-        for name, arguments in (("roll", (1, 0)), ("flip", (0,)), ("cumsum", (0,)))
+        for name, arguments in (
+            ("roll", (1, 0)),
+            ("flip", (0,)),
+            ("cumsum", (0,)),
+            ("cumprod", (0,)),
+            ("logcumsumexp", (0,)),
+            ("cummax", (0,)),
+            ("cummin", (0,)),
+        )
     ),
 ]

@@ -107,4 +107,13 @@ CASES = [
         )
         for name in ("add", "sub", "mul", "div")
     ),
+    frame(
+        "bitwise_xor: masks",
+        lambda p, q: ((p > 1) ^ (q > 1)) | ((p > 1) & ~(q > 1)),
+        (3, 5),
+        (5,),
+        dims={"p:0": 3, "p:1": 5},
+    ),
+    frame("bitwise_left_shift", lambda p, q: (p * 4).int() << (q * 2).int(), (3, 5), (3, 1), dims={"p:0": 3, "p:1": 5}),
+    frame("bitwise_right_shift", lambda p: (p * 9).int() >> 1, (3, 5), dims={"p:0": 3, "p:1": 5}),
 ]

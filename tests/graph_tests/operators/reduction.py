@@ -24,7 +24,7 @@ def _square(name: str, operator: Callable[..., Any], blended: Sequence[str] = ()
 def _statistic(name: str) -> list[Case]:
     def along(dim: Any, **options: Any) -> Callable[..., Any]:
         # One unit that is left has no variance but this one.
-        options |= {"correction": 0} if name in ("var", "std", "var_mean") else {}
+        options |= {"correction": 0} if name in ("var", "std", "var_mean", "std_mean") else {}
         return lambda p: getattr(torch, name)(p, dim=dim, **options)
 
     return [
@@ -49,6 +49,20 @@ CASES = [
     _reduced("norm: the least", lambda p: torch.ops.aten.norm.ScalarOpt_dim(p, -1, [1]), ["p:1"]),
     _square("norm", lambda p: torch.ops.aten.norm.ScalarOpt_dim(p, 2, [1])),
     *(case for name in ("mean", "amax", "amin", "var", "std", "var_mean", "logsumexp") for case in _statistic(name)),
+    *(case for name in ("nanmean", "std_mean") for case in _statistic(name)),
+    *(
+        case
+        for name, operator, blended in (
+            ("nansum", lambda p: p.nansum(1), []),
+            ("count_nonzero", lambda p: torch.count_nonzero(p > 1, 1), []),
+            ("any", lambda p: (p > 1).any(1), []),
+            ("all", lambda p: (p > 0.7).all(1), ["p:1"]),
+            ("prod", lambda p: p.prod(1), ["p:1"]),
+        )
+        for case in (_reduced(f"{name}: one axis", operator, blended), _square(name, operator, blended))
+    ),
+    _reduced("prod: an axis that stays", lambda p: p.prod(-1, keepdim=True), ["p:2"]),
+    _reduced("nansum: all axes", lambda p: p.nansum()),
     _reduced("mean: all axes", lambda p: p.mean(), ["p:0", "p:1", "p:2"]),
     _reduced("softmax", lambda p: p.softmax(1), ["p:1"]),
     _reduced("log_softmax", lambda p: p.log_softmax(-1), ["p:2"]),

@@ -99,7 +99,7 @@ CASES = [
     Case(
         "max_unpool2d: a chain of one axis of space",
         lambda: {"a": nn.Conv1d(3, 6, 1), "b": nn.Conv1d(6, 2, 1)},
-        lambda n, x: n.b(F.max_unpool1d(*F.max_pool1d(n.a(x), 2, return_indices=True), 2)),
+        lambda n, x: n.b(_pooled(1)(n.a(x))),
         [(2, 3, 8)],
         {"a.weight:0": 6},
     ),
@@ -183,6 +183,21 @@ CASES = [
         (6, 6, 6),
         (6,),
         buffers={"zeros": ZEROS},
+        dims={"p:0": 6, "p:1": 6, "p:2": 6},
+    ),
+    frame(
+        "_fake_quantize_learnable_per_tensor_affine",
+        lambda p, q: torch.ops.aten._fake_quantize_learnable_per_tensor_affine(p, q / 100, q * 0, -128, 127),
+        (4, 4),
+        (1,),
+        dims={"p:0": 4, "p:1": 4},
+    ),
+    frame(
+        "_fake_quantize_learnable_per_channel_affine",
+        lambda p, q, r: torch.ops.aten._fake_quantize_learnable_per_channel_affine(p, q / 100, r * 0, 1, -128, 127),
+        (6, 6, 6),
+        (6,),
+        (6,),
         dims={"p:0": 6, "p:1": 6, "p:2": 6},
     ),
 ]

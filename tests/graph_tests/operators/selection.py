@@ -25,6 +25,8 @@ def _values(name: str) -> list[Case]:
         frame(f"{name}: one axis", first(1), (3, 5, 7), dims=P, blended=["p:1"]),
         frame(f"{name}: an axis that stays", first(-1, True), (3, 5, 7), dims=P, blended=["p:2"]),
         frame(f"{name}: square", first(1), (4, 4, 4), dims=SQUARE, blended=["p:1"]),
+        frame(f"{name}: four axes", first(1), (3, 5, 7, 2), dims={**P, "p:3": 2}, blended=["p:1"]),
+        frame(f"{name}: four axes that stay", first(1, True), (3, 5, 7, 2), dims={**P, "p:3": 2}, blended=["p:1"]),
     ]
 
 
@@ -37,11 +39,17 @@ def _positions(name: str, *arguments: Any) -> list[Case]:
     def kept(p: Tensor) -> Any:
         return getattr(torch, name)(p, *arguments, -1, True)
 
-    frozen = {"p:1": f"{name} (" + f"{name}"}
+    def second(p: Tensor) -> Any:
+        return getattr(torch, name)(p, *arguments, 1, True)
+
+    frozen = {"p:1": f"{name} ({name}"}
     return [
         frame(f"{name}: with positions", run, (3, 5, 7), dims=STAY, frozen={"p:1": "works along axis 1 of its self"}),
         frame(f"{name}: with positions, square", run, (4, 4, 4), dims={"p:0": 4, "p:2": 4}, frozen=frozen),
         frame(f"{name}: with positions, an axis that stays", kept, (3, 5, 7), dims={"p:0": 3, "p:1": 5}),
+        frame(f"{name}: with positions, the second of four that stay", second, (3, 5, 7, 2), dims={**STAY, "p:3": 2}),
+        frame(f"{name}: with positions, four axes", run, (3, 5, 7, 2), dims={**STAY, "p:3": 2}),
+        frame(f"{name}: with positions, four axes that stay", kept, (3, 5, 2, 7), dims={"p:0": 3, "p:1": 5, "p:2": 2}),
     ]
 
 
@@ -53,6 +61,11 @@ def _ordered(name: str, operator: Callable[[Tensor], Any]) -> list[Case]:
         frame(f"{name}: square", operator, (4, 4, 4), dims={"p:0": 4, "p:2": 4}, frozen=frozen),
         frame(f"{name}: four axes", operator, (3, 5, 7, 2), dims={**STAY, "p:3": 2}, frozen=frozen),
     ]
+
+
+def _by_head(name: str, x: Tensor, ids: Tensor) -> Tensor:
+    numbers = ids[:, None, None].expand(3, 4, 2)
+    return x.gather(0, numbers) if name == "gather" else x.take_along_dim(numbers, 0)
 
 
 def _looked_up(network: Any, x: Tensor) -> Tensor:
@@ -169,6 +182,16 @@ CASES = [
         (4, 4, 4),
         (4, 4, 4),
         dims={"p:0": 4, "p:2": 4},
+    ),
+    *(
+        frame(
+            f"{name}: in heads of several",
+            lambda p, ids, name=name: _by_head(name, p.view(3, 4, 2), ids) + p.view(3, 4, 2),
+            (24,),
+            buffers={"ids": IN_TURN},
+            dims={"p:0.1": 4, "p:0.2": (2, 4)},
+        )
+        for name in ("gather", "take_along_dim")
     ),
     Case(
         "gather: tokens",
