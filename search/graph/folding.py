@@ -114,7 +114,7 @@ def _value(module: fx.GraphModule, node: fx.Node) -> torch.Tensor:
             if step in needed:
                 args, kwargs = fx.map_arg((step.args, dict(step.kwargs)), known.__getitem__)
                 known[step] = (
-                    attribute(module, str(step.target)) if step.op == "get_attr" else step.target(*args, **kwargs)  # type: ignore[operator]
+                    attribute(module, str(step.target)) if step.op == "get_attr" else step.target(*args, **kwargs)
                 )
     value: torch.Tensor = known[node]
     return value.detach().clone(memory_format=torch.contiguous_format)

@@ -44,12 +44,13 @@ class Normed(nn.Conv2d):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         w = self.weight
         std, mean = w.std((1, 2, 3), keepdim=True), w.mean((1, 2, 3), keepdim=True)
-        return F.conv2d(x, (w - mean) / (std + 1e-5), self.bias, padding=self.padding)  # type: ignore[arg-type]
+        return F.conv2d(x, (w - mean) / (std + 1e-5), self.bias, padding=self.padding)
 
 
 class Unit(nn.Module):
     def forward(self, w: torch.Tensor) -> torch.Tensor:
-        return w / w.flatten(1).norm(dim=1).view(-1, *[1] * (w.dim() - 1))
+        norm: torch.Tensor = w.flatten(1).norm(dim=1)
+        return w / norm.view(-1, *[1] * (w.dim() - 1))
 
 
 def hooked(wrap: Callable[..., nn.Module]) -> Wrap:
@@ -73,7 +74,7 @@ WRAPS: dict[str, Wrap] = {
     "weight norm, hook": hooked(nn.utils.weight_norm),
     "weight norm of columns, hook": hooked(lambda layer: nn.utils.weight_norm(layer, dim=1)),
     "weight norm": parametrizations.weight_norm,
-    "weight norm of the whole": lambda layer: parametrizations.weight_norm(layer, dim=None),
+    "weight norm of the whole": lambda layer: parametrizations.weight_norm(layer, dim=None),  # type: ignore[arg-type]
     "spectral norm, hook": hooked(nn.utils.spectral_norm),
     "spectral norm": parametrizations.spectral_norm,
     "of the user's own": lambda layer: parametrize.register_parametrization(layer, "weight", Unit()) or layer,
@@ -142,7 +143,7 @@ def test_a_norm_of_what_is_left_fails_its_proof(name: str, monkeypatch: pytest.M
 
 def test_a_model_whose_hook_left_a_history_is_copied() -> None:
     model = trained(WRAPS["spectral norm, hook"])
-    assert not model.a.weight.is_leaf  # type: ignore[union-attr]
+    assert not model.a.weight.is_leaf
     before = model.a.weight
     comb(model, X[:1])
     assert model.a.weight is before
@@ -196,7 +197,7 @@ def test_the_rank_of_a_correction_is_cut_like_any_other_width() -> None:
     selection = select(blueprint, Candidate(widths, full(blueprint).blocks))
     proof = silenced(blueprint, selection, np.random.default_rng(0))
     assert proof.passed, proof
-    assert cut(blueprint, selection).up.shape == (24, 3)  # type: ignore[union-attr]
+    assert cut(blueprint, selection).up.shape == (24, 3)
 
 
 def test_a_layer_that_the_user_keeps_is_not_folded() -> None:

@@ -279,7 +279,7 @@ def test_heads_that_are_merged_with_the_batch_are_silenced(batch_first: bool) ->
 def test_channels_that_are_merged_with_the_batch_are_silenced() -> None:
     def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
         b, c, h, w = x.shape
-        return (x.reshape(b * c, h, w) @ self.square).reshape(b, c, h, w)
+        return torch.matmul(x.reshape(b * c, h, w), self.square).reshape(b, c, h, w)
 
     _, _, found = proofs(Net(forward, square=nn.Parameter(torch.randn(8, 8))))
     for proof in found:
@@ -289,12 +289,12 @@ def test_channels_that_are_merged_with_the_batch_are_silenced() -> None:
 # ---- gradients -------------------------------------------------------------------------------------------------------
 
 
-def _fourier(write: Callable[[torch.Tensor, torch.Tensor], None]) -> Forward:
+def _fourier(write: Callable[[torch.Tensor, torch.Tensor], Any]) -> Forward:
     def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
         f = torch.fft.rfft2(x)
         out = torch.zeros_like(f)
         write(out, f * self.wave)
-        return x + torch.fft.irfft2(out, s=(8, 8))
+        return torch.add(x, torch.fft.irfft2(out, s=(8, 8)))
 
     return forward
 
@@ -303,7 +303,7 @@ def _assign(*place: Any) -> Callable[[torch.Tensor, torch.Tensor], None]:
     return lambda out, value: out.__setitem__(place, value[place])
 
 
-WRITES: dict[str, Callable[[torch.Tensor, torch.Tensor], None]] = {
+WRITES: dict[str, Callable[[torch.Tensor, torch.Tensor], Any]] = {
     "low": _assign(slice(None), slice(None), slice(4), slice(4)),
     "high": _assign(slice(None), slice(None), slice(-3, None), slice(2)),
     "middle": _assign(slice(None), slice(None), slice(2, 5), slice(1, 4)),
@@ -312,8 +312,8 @@ WRITES: dict[str, Callable[[torch.Tensor, torch.Tensor], None]] = {
     "channels": _assign(slice(None), slice(8), slice(4), slice(4)),
     "nothing": _assign(slice(None), slice(None), slice(4, 2)),
     "all": _assign(slice(None), slice(None), slice(0, 8)),
-    "part of a part": lambda out, value: out[:, :, :4][..., 1:3].copy_(value[:, :, :4, 1:3]),  # type: ignore[misc]
-    "added": lambda out, value: out[:, :, :4].add_(value[:, :, :4]),  # type: ignore[misc]
+    "part of a part": lambda out, value: out[:, :, :4][..., 1:3].copy_(value[:, :, :4, 1:3]),
+    "added": lambda out, value: out[:, :, :4].add_(value[:, :, :4]),
     "twice": lambda out, value: (
         _assign(..., slice(2), slice(2))(out, value),
         _assign(..., slice(6, 8), slice(2))(out, value),
