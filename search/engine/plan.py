@@ -15,7 +15,7 @@ from ..config import RunConfig, load_model
 from ..space import WidthKnob
 from ..tasks import load_task
 from .bench import Bench, in_seconds, is_unneeded, reference_of
-from .run import check_task, combed, example_of
+from .run import check_task, check_trains, combed, example_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,7 @@ def plan(config: RunConfig, runtime: Runtime | None = None) -> Plan:
     model, task = load_model(config, config.run.seed), load_task(config)
     blueprint = combed(config, model, example_of(config))
     check_task(model, task, example_of(config))
+    check_trains(blueprint)
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench.open(blueprint, config.target, Store(Path(folder) / "table.jsonl"), config.run.seed, runtime)
         began = bench.runtime.clock()

@@ -19,10 +19,11 @@ from latency_tables import LatencyTable, Predictor, Store
 
 from ..config import RunConfig, load_model
 from ..deploy import BASELINE, SUBNET, structure_digest
-from ..errors import DataError
+from ..errors import DataError, ModelError
 from ..graph import Blueprint, Candidate, comb
 from ..graph.tracing import user_line
 from ..importance import score
+from ..surgery import cut, everything, trains
 from ..tasks import Task, load_task
 from . import summary
 from .bench import Bench, in_seconds, is_unneeded, reference_of
@@ -107,6 +108,7 @@ class _Run:
             example = example_of(self._config)
             blueprint = combed(self._config, model, example)
             check_task(model, task, example)
+            check_trains(blueprint)
             store = Store(self._folder.file(TABLE_FILE))
             seed, runtime = self._config.run.seed, self._given_runtime
             bench = Bench.open(blueprint, self._config.target, store, seed, runtime, self._progress)
@@ -257,14 +259,29 @@ class _Run:
 
 
 def example_of(config: RunConfig) -> tuple[torch.Tensor, ...]:
-    """Return example inputs of the shapes that a config names, a batch of two."""
-    return tuple(torch.zeros(2, *shape) for _, shape in config.model.inputs)
+    """Return example inputs of the shapes that a config names, a batch of two, with random numbers of a fixed seed."""
+    generator = torch.Generator().manual_seed(0)
+    return tuple(torch.randn(2, *shape, generator=generator) for _, shape in config.model.inputs)
 
 
 def combed(config: RunConfig, model: nn.Module, example: tuple[torch.Tensor, ...]) -> Blueprint:
     """Comb a network within the limits of a config's [space]."""
     space = config.space
     return comb(model, example, keep=space.keep, only=space.only, least=space.least)
+
+
+def check_trains(blueprint: Blueprint) -> None:
+    """Check that what is cut of a network can be trained, before anything that takes long.
+
+    Raises:
+        ModelError: It cannot.
+    """
+    proof = trains(blueprint, cut(blueprint, everything(blueprint)))
+    if not proof.passed:
+        raise ModelError(
+            f"`lathe run` trains what it cuts, but {proof.note}. Let parameters be trained, compute that part with "
+            "operators that torch has derivatives of, or cut without training: `lathe prune`."
+        )
 
 
 def _alarm(limit_s: float | None) -> Callable[[], bool]:

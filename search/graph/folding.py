@@ -65,8 +65,14 @@ def fold(traced: Trace, names: Sequence[str]) -> Trace:
     nodes = {node.name: node for node in module.graph.nodes}
     told: dict[str, list[tuple[fx.Node, list[str]]]] = {}
     made: dict[fx.Node, tuple[str, torch.Tensor]] = {}
+    known: dict[str, fx.Node] = {}
     for i, name in enumerate(names):
         node = nodes[name]
+        # A layer that is called twice computes its weight twice; it stays one weight.
+        spelled = _spelled(node)
+        if spelled in known:
+            node.replace_all_uses_with(known[spelled])
+            continue
         sources = _sources(node)
         value, wanted = _held(module, _value(module, node), sources), _wanted(module, node, sources)
         operators = ", ".join(_operators(node))
@@ -76,6 +82,7 @@ def fold(traced: Trace, names: Sequence[str]) -> Trace:
         read.meta.update(node.meta)
         node.replace_all_uses_with(read)
         made[read] = wanted, value
+        known[spelled] = read
         told.setdefault(operators, []).append((read, sources))
     drop_dead(module)
     # Now that the parameters which nothing reads any more are gone, their names are free.
@@ -84,21 +91,34 @@ def fold(traced: Trace, names: Sequence[str]) -> Trace:
         read.target = _free_name(module, wanted)
         place(module, read.target, value)
     module.recompile()
-    notes = tuple(_told(operators, folded) for operators, folded in told.items())
+    notes = tuple(_told(module, operators, folded) for operators, folded in told.items())
     return replace(traced, module=module, notes=(*traced.notes, *notes))
 
 
-def _told(operators: str, folded: Sequence[tuple[fx.Node, list[str]]]) -> str:
+def _told(module: nn.Module, operators: str, folded: Sequence[tuple[fx.Node, list[str]]]) -> str:
     weights = [str(read.target) for read, _ in folded]
+    values = [attribute(module, weight) for weight in weights]
     shown = f"{', '.join(weights[:_SHOWN])}{', ...' * (len(weights) > _SHOWN)}"
     sources = list(dict.fromkeys(source for _, names in folded for source in names))
     given = f"{', '.join(sources[:_SHOWN])}{', ...' * (len(sources) > _SHOWN)}"
     verb = "is a weight" if len(weights) == 1 else f"are {len(weights)} weights"
     return (
-        f"{shown} {verb} that the network computes from other parameters ({given}) with {operators}, over units that a "
-        "cut takes away. It was computed once and is cut as it is: so the cut network keeps its numbers, and training "
-        "moves it itself, without that computation (a weight norm, spectral norm or the like is dissolved)."
+        f"{shown} {verb} that the network computes from others ({given}) with {operators}, over units that a cut takes "
+        "away. So it was computed once, is cut as it is, and keeps its numbers"
+        + (
+            "; training moves it itself: the computation (a weight norm, a spectral norm or the like) is dissolved."
+            if any(isinstance(value, nn.Parameter) for value in values)
+            else "."
+        )
     )
+
+
+def _spelled(node: fx.Node) -> str:
+    """Return what a call computes, in full: the same text for the same value."""
+    if node.op == "get_attr":
+        return str(node.target)
+    args, kwargs = fx.map_arg((node.args, dict(node.kwargs)), _spelled)
+    return f"{node.target}({args}, {sorted(kwargs.items())})"
 
 
 def _value(module: fx.GraphModule, node: fx.Node) -> torch.Tensor:

@@ -125,3 +125,14 @@ def test_without_optimisations_a_file_computes_the_same(tmp_path: Path) -> None:
         (expected,), (got,) = plain.outputs(feeds).values(), fast.outputs(feeds).values()
     assert np.allclose(expected, got, atol=1e-5)
     assert get_runtime("null").plain(content, Target("null"), rng) is None
+
+
+@pytest.mark.parametrize("norm", [F.batch_norm, F.instance_norm])
+def test_a_normalisation_by_the_batch_in_evaluation_is_exported_as_that(norm: Any, tmp_path: Path) -> None:
+    def statistics(x: torch.Tensor) -> torch.Tensor:
+        mean, var = torch.full((8,), 0.5), torch.full((8,), 2.0)
+        flag = {"training": True} if norm is F.batch_norm else {"use_input_stats": True}
+        return norm(x, mean, var, **flag)  # type: ignore[no-any-return]
+
+    proof = proof_of(statistics, tmp_path / "net.onnx")
+    assert proof.passed, proof

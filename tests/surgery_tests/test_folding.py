@@ -128,7 +128,7 @@ def test_a_folded_weight_has_its_layers_name_and_the_user_is_told(name: str) -> 
     names = {name for name, _ in blueprint.trace.module.named_parameters()}
     assert names == {f"{layer}.{kind}" for layer in "abco" for kind in ("weight", "bias")}
     (note,) = blueprint.trace.notes
-    assert note.startswith("a.weight, b.weight, c.weight, ... are 4 weights that the network computes from other")
+    assert note.startswith("a.weight, b.weight, c.weight, ... are 4 weights that the network computes from others")
     assert "dissolved" in note
 
 
@@ -147,6 +147,24 @@ def test_a_model_whose_hook_left_a_history_is_copied() -> None:
     before = model.a.weight
     comb(model, X[:1])
     assert model.a.weight is before
+
+
+@pytest.mark.parametrize("name", ["weight norm, hook", "weight norm", "spectral norm"])
+def test_a_layer_that_is_called_twice_keeps_one_weight(name: str) -> None:
+    class Twice(Net):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = torch.relu(self.a(x))
+            return self.o((x + self.d(torch.relu(self.d(x)))).mean((2, 3)))  # type: ignore[no-any-return]
+
+    model = Twice(WRAPS[name])
+    model.d = WRAPS[name](nn.Conv2d(16, 16, 1))
+    blueprint, rng = comb(model, X[:1]), np.random.default_rng(0)
+    assert {n for n, _ in blueprint.trace.module.named_parameters()} == {
+        f"{layer}.{kind}" for layer in "ado" for kind in ("weight", "bias")
+    }
+    selection, _ = half(blueprint)
+    for proof in (original(blueprint), permutation(blueprint, rng), silenced(blueprint, selection, rng)):
+        assert proof.passed, proof
 
 
 # ---- what stays as it is ---------------------------------------------------------------------------------------------
