@@ -18,6 +18,9 @@ Feeds = dict[str, NDArray[np.generic]]
 
 _REFERENCE = "onnxruntime"
 
+_VISIBLE = 1e-3
+"""Smallest relative difference that is no rounding."""
+
 
 def fault(
     content: bytes,
@@ -107,5 +110,6 @@ def _differs(content: bytes, value: str, feeds: Feeds, runtime: Runtime, target:
         (expected,), (got,) = plain.outputs(feeds).values(), optimised.outputs(feeds).values()
     if not np.issubdtype(expected.dtype, np.floating):
         return not np.array_equal(expected, got)
-    scale = max(float(np.abs(expected).max(initial=0.0)), 1e-30)
-    return not float(np.abs(expected - got).max(initial=0.0)) <= 1e-3 * scale
+    wanted, found = expected.astype(np.float64), got.astype(np.float64)
+    scale = max(float(np.abs(wanted).max(initial=0.0)), 1e-30)
+    return not float(np.abs(wanted - found).max(initial=0.0)) <= _VISIBLE * scale

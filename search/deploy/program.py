@@ -28,6 +28,9 @@ PT2_FILE = "model.pt2"
 _LEAKS = ("stack_trace", "from_node")
 """Metadata of nodes that holds source lines and paths of the machine that exported."""
 
+_STATISTICS, _TRAINS = (3, 4), 5
+"""Positions among the arguments of a normalisation: its stored statistics, and whether it takes the batch's."""
+
 
 def program_of(
     model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None = None, *, dynamic: bool = False
@@ -102,9 +105,21 @@ def flattened(subnet: Subnet) -> fx.GraphModule:
     for node in list(graph.nodes):
         if node.op == "placeholder" and node.meta.get("input") is None and not node.users:
             graph.erase_node(node)
+    _take_the_batchs_statistics(graph)
     output = graph.output_node()
     output.args = (tuple(leaf for leaf in pytree.tree_leaves(output.args) if is_tensor(leaf)),)
     return fx.GraphModule(twin, graph)
+
+
+def _take_the_batchs_statistics(graph: fx.Graph) -> None:
+    """Leave stored statistics out where a normalisation takes the batch's in evaluation, too.
+
+    A file cannot move them, and the exporter would take a normalisation that has them for one that reads them.
+    """
+    for node in graph.nodes:
+        if operator_name(node) in ("batch_norm", "instance_norm") and node.args[_TRAINS] is True:
+            for position in _STATISTICS:
+                node.update_arg(position, None)
 
 
 def is_tensor(value: Any) -> bool:

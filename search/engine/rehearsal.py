@@ -18,7 +18,9 @@ from hwprofiles import LatheError
 
 from ..config import RunConfig
 from ..errors import ConfigError, DataError, ModelError, UserExitError
+from ..graph import Blueprint
 from ..graph.tracing import user_line
+from ..surgery import cut, everything, trains
 from ..tasks import Batch, Task, seeded, total
 
 LEAST_CALIBRATION = 2
@@ -68,6 +70,20 @@ def rehearse(config: RunConfig, model: nn.Module, task: Task) -> None:
         _check_training(config, model, task)
     finally:
         model.train(was_training)
+
+
+def check_trains(blueprint: Blueprint) -> None:
+    """Check that what is cut of a network can be trained, before anything that takes long.
+
+    Raises:
+        ModelError: It cannot.
+    """
+    proof = trains(blueprint, cut(blueprint, everything(blueprint)))
+    if not proof.passed:
+        raise ModelError(
+            f"`lathe run` trains what it cuts, but {proof.note}. Let parameters be trained, compute that part with "
+            "operators that torch has derivatives of, or cut without training: `lathe prune`."
+        )
 
 
 def _first(batches: Iterator[Batch], what: str) -> Batch:

@@ -34,7 +34,7 @@ from .folder import RunFolder, open_folder, stage_seconds, translated
 from .layout import FILES, REPORT_FILE, STORED_FILES, STRUCTURE_FILE
 from .objective import Objective
 from .progress import Progress, Sharing, Silent
-from .rehearsal import check_inputs, rehearse
+from .rehearsal import check_inputs, check_trains, rehearse
 from .rounds import Rounds, SearchSettings, aim, holds_up
 from .stored import REPORT, ROUGH
 
@@ -336,12 +336,15 @@ def analysed(config: RunConfig, progress: Progress) -> tuple[Blueprint, Task]:
     check_inputs(config)
     model, task = load_model(config, config.run.seed, progress.note), load_task(config, progress.note)
     rehearse(config, model, task)
-    return combed(config, model, example_of(config)), task
+    blueprint = combed(config, model, example_of(config))
+    check_trains(blueprint)
+    return blueprint, task
 
 
 def example_of(config: RunConfig) -> tuple[torch.Tensor, ...]:
-    """Return example inputs of the shapes that a config names, a batch of two."""
-    return tuple(torch.zeros(2, *shape) for _, shape in config.model.inputs)
+    """Return example inputs of the shapes that a config names, a batch of two, with random numbers of a fixed seed."""
+    generator = torch.Generator().manual_seed(0)
+    return tuple(torch.randn(2, *shape, generator=generator) for _, shape in config.model.inputs)
 
 
 def combed(config: RunConfig, model: nn.Module, example: tuple[torch.Tensor, ...]) -> Blueprint:

@@ -25,6 +25,8 @@ from .tracing import Trace, drop_dead, operator_name
 
 _PARAMETRISED = ".parametrizations."
 _SHOWN = 3
+_PASSING = "folded_"
+"""How folded weights are called until the names of what they were computed from are free."""
 
 
 def to_fold(
@@ -61,34 +63,62 @@ def fold(traced: Trace, names: Sequence[str]) -> Trace:
     """Return a trace in which the results of some calls are parameters (buffers, where nothing of them is trained)."""
     module = copy_module(traced.module)
     nodes = {node.name: node for node in module.graph.nodes}
-    told: dict[str, list[tuple[str, list[str]]]] = {}
-    for name in names:
+    told: dict[str, list[tuple[fx.Node, list[str]]]] = {}
+    made: dict[fx.Node, tuple[str, torch.Tensor]] = {}
+    known: dict[str, fx.Node] = {}
+    for i, name in enumerate(names):
         node = nodes[name]
+        # A layer that is called twice computes its weight twice; it stays one weight.
+        spelled = _spelled(node)
+        if spelled in known:
+            node.replace_all_uses_with(known[spelled])
+            continue
         sources = _sources(node)
-        value = _value(module, node)
-        target = _free_name(module, node, sources)
-        place(module, target, _held(module, value, sources))
-        told.setdefault(", ".join(_operators(node)), []).append((target, sources))
+        value, wanted = _held(module, _value(module, node), sources), _wanted(module, node, sources)
+        operators = ", ".join(_operators(node))
+        place(module, f"{_PASSING}{i}", value)
         with module.graph.inserting_before(node):
-            read = module.graph.get_attr(target)
+            read = module.graph.get_attr(f"{_PASSING}{i}")
         read.meta.update(node.meta)
         node.replace_all_uses_with(read)
+        made[read] = wanted, value
+        known[spelled] = read
+        told.setdefault(operators, []).append((read, sources))
     drop_dead(module)
-    notes = tuple(_told(operators, folded) for operators, folded in told.items())
+    # Now that the parameters which nothing reads any more are gone, their names are free.
+    for read, (wanted, value) in made.items():
+        delattr(module, str(read.target))
+        read.target = _free_name(module, wanted)
+        place(module, read.target, value)
+    module.recompile()
+    notes = tuple(_told(module, operators, folded) for operators, folded in told.items())
     return replace(traced, module=module, notes=(*traced.notes, *notes))
 
 
-def _told(operators: str, folded: Sequence[tuple[str, list[str]]]) -> str:
-    weights = [target for target, _ in folded]
+def _told(module: nn.Module, operators: str, folded: Sequence[tuple[fx.Node, list[str]]]) -> str:
+    weights = [str(read.target) for read, _ in folded]
+    values = [attribute(module, weight) for weight in weights]
     shown = f"{', '.join(weights[:_SHOWN])}{', ...' * (len(weights) > _SHOWN)}"
     sources = list(dict.fromkeys(source for _, names in folded for source in names))
     given = f"{', '.join(sources[:_SHOWN])}{', ...' * (len(sources) > _SHOWN)}"
     verb = "is a weight" if len(weights) == 1 else f"are {len(weights)} weights"
     return (
-        f"{shown} {verb} that the network computes from other parameters ({given}) with {operators}, over units that a "
-        "cut takes away. It was computed once and is cut as it is: so the cut network keeps its numbers, and training "
-        "moves it itself, without that computation (a weight norm, spectral norm or the like is dissolved)."
+        f"{shown} {verb} that the network computes from others ({given}) with {operators}, over units that a cut takes "
+        "away. So it was computed once, is cut as it is, and keeps its numbers"
+        + (
+            "; training moves it itself: the computation (a weight norm, a spectral norm or the like) is dissolved."
+            if any(isinstance(value, nn.Parameter) for value in values)
+            else "."
+        )
     )
+
+
+def _spelled(node: fx.Node) -> str:
+    """Return what a call computes, in full: the same text for the same value."""
+    if node.op == "get_attr":
+        return str(node.target)
+    args, kwargs = fx.map_arg((node.args, dict(node.kwargs)), _spelled)
+    return f"{node.target}({args}, {sorted(kwargs.items())})"
 
 
 def _value(module: fx.GraphModule, node: fx.Node) -> torch.Tensor:
@@ -104,7 +134,7 @@ def _value(module: fx.GraphModule, node: fx.Node) -> torch.Tensor:
             if step in needed:
                 args, kwargs = fx.map_arg((step.args, dict(step.kwargs)), known.__getitem__)
                 known[step] = (
-                    attribute(module, str(step.target)) if step.op == "get_attr" else step.target(*args, **kwargs)  # type: ignore[operator]
+                    attribute(module, str(step.target)) if step.op == "get_attr" else step.target(*args, **kwargs)
                 )
     value: torch.Tensor = known[node]
     return value.detach().clone(memory_format=torch.contiguous_format)
@@ -145,11 +175,15 @@ def _held(module: nn.Module, value: torch.Tensor, sources: Sequence[str]) -> tor
     return nn.Parameter(value, requires_grad=trained and (value.is_floating_point() or value.is_complex()))
 
 
-def _free_name(module: nn.Module, node: fx.Node, sources: Sequence[str]) -> str:
+def _wanted(module: nn.Module, node: fx.Node, sources: Sequence[str]) -> str:
     """Return a name for a weight: what its reader calls it, in the module that it is computed for."""
     first = next((s for s in sources if isinstance(attribute(module, s), nn.Parameter)), sources[0])
     owner = first.split(_PARAMETRISED)[0] if _PARAMETRISED in first else module_of(first)
-    wanted = f"{owner}.{_role(node)}" if owner else _role(node)
+    return f"{owner}.{_role(node)}" if owner else _role(node)
+
+
+def _free_name(module: nn.Module, wanted: str) -> str:
+    """Return a name that nothing in the module has: the one that is wanted, or that with a number."""
     taken = {name for name, _ in (*module.named_parameters(), *module.named_buffers(), *module.named_modules())}
     count, name = 1, wanted
     while name in taken:

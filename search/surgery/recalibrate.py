@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import fx
 
 from ..graph.tracing import MODES, operator_name
 from .subnet import Subnet
@@ -44,7 +44,7 @@ def recalibrate(subnet: Subnet, inputs: torch.Tensor, batch: int = 256) -> None:
             buffers[name].copy_(sums[name] / len(chunks))
 
 
-def _learning(subnet: Subnet) -> list[fx.Node]:
+def _learning(subnet: Subnet) -> list[Any]:
     """Return the batch normalisations whose statistics training moves."""
     return [
         node

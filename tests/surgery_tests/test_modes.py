@@ -42,7 +42,7 @@ class Keeps(Net):
 
     def train(self, mode: bool = True) -> Keeps:
         super().train(mode)
-        self.norm.eval()
+        self.get_submodule("norm").eval()
         return self
 
 
@@ -58,7 +58,7 @@ def is_random(model: nn.Module) -> bool:
 
 def attention(_: Any, x: torch.Tensor, rate: float) -> torch.Tensor:
     flat = x.flatten(2).transpose(1, 2)
-    return F.scaled_dot_product_attention(flat, flat, flat, dropout_p=rate).transpose(1, 2).unflatten(2, (6, 6))
+    return F.scaled_dot_product_attention(flat, flat, flat, dropout_p=rate).transpose(1, 2).reshape(-1, 8, 6, 6)
 
 
 BETWEEN: dict[str, tuple[Callable[..., torch.Tensor], Callable[[], dict[str, nn.Module]]]] = {
@@ -93,7 +93,7 @@ def test_randomness_is_the_users(name: str) -> None:
 
 def test_a_layer_whose_rate_was_changed_has_that_rate() -> None:
     model = Net(lambda self, x: self.f(x), f=nn.Dropout(0.1))
-    model.f.p = 0.9  # type: ignore[union-attr, assignment]
+    model.f.p = 0.9  # type: ignore[union-attr]
     subnet = half(model).train()
     (node,) = (node for node in subnet.graph.nodes if "dropout" in str(node.target))
     assert node.args[1:] == (0.9, True)
@@ -169,7 +169,7 @@ def test_statistics_of_the_batch_are_the_batchs_in_both_modes(forward: Any) -> N
 
 def test_stored_statistics_that_training_neither_reads_nor_moves_stay() -> None:
     model = Net(lambda self, x: self.norm(x), norm=norm())
-    model.norm.track_running_stats = False  # type: ignore[union-attr, assignment]
+    model.norm.track_running_stats = False  # type: ignore[union-attr]
     subnet = half(model)
     before = {name: value.clone() for name, value in subnet.named_buffers()}
     assert not torch.allclose(subnet.train()(X), subnet.eval()(X))

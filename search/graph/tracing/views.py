@@ -38,7 +38,7 @@ def remade(view: fx.Node, source: fx.Node) -> fx.Node:
 
 def written_back(view: fx.Node, source: fx.Node, value: fx.Node) -> fx.Node:
     """Return what the source of a view holds once the view holds `value`."""
-    # Calls that are made one after another stand in this order before what follows; after `value`, they would be turned.
+    # Before what follows, calls stand in the order in which they are made; after `value`, they would not.
     with value.graph.inserting_before(value.next):
         made = INVERSES[operator_name(view)](view, source, value)
     if made is not value:

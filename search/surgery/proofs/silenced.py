@@ -17,7 +17,7 @@ from ...graph.rules import Axes
 from ..cut import cut
 from ..subnet import Subnet
 from ._base import Proof
-from .pairs import PERMUTATION_TOLERANCE, Pair, compare_pair
+from .pairs import PERMUTATION_TOLERANCE, Pair, UnfitError, compare_pair
 from .scrambled import scramble
 
 
@@ -150,15 +150,15 @@ def _over_the_batch(blueprint: Blueprint, mask: torch.Tensor, i: int, axis: Axis
     """Repeat a mask along an axis that counts units and examples at once, where its batch stands among its factors.
 
     Raises:
-        ValueError: Several of its factors depend on the batch.
+        UnfitError: Several of its factors depend on the batch.
     """
     factors = [blueprint.algebra.term_size(term) for term in blueprint.algebra.resolve(axis)]
     examples = [k for k, size in enumerate(factors) if size.symbols]
     if len(examples) != 1:
-        raise ValueError(f"An axis that merges the batch with units has one factor of the batch, but got {factors}.")
+        raise UnfitError("an axis merges units with the batch more than once, so that it cannot be told which are cut")
     # The whole numbers in that factor are no units either: any of them stands for all.
     outer = prod(size.count for size in factors[: examples[0]])
-    split = mask.unflatten(i, (outer, factors[examples[0]].count, -1))
+    split: torch.Tensor = mask.reshape(*mask.shape[:i], outer, factors[examples[0]].count, -1, *mask.shape[i + 1 :])
     return (
         split.narrow(i + 1, 0, 1)
         .expand(*split.shape[: i + 1], factors[examples[0]].count * batch, *split.shape[i + 2 :])

@@ -53,8 +53,8 @@ def _reached(network: Subnet, trace: Trace) -> set[str]:
     args, kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (trace.example, dict(trace.example_kwargs)))
     network.train()
     with torch.enable_grad(), seeded_draws():
-        total = sum(_size(leaf) for leaf in pytree.tree_leaves(network(*args, **kwargs)))
-        total.backward()  # type: ignore[union-attr]
+        total: Any = sum(_size(leaf) for leaf in pytree.tree_leaves(network(*args, **kwargs)))
+        total.backward()
     return {name for name, parameter in network.named_parameters() if parameter.grad is not None}
 
 

@@ -1,0 +1,395 @@
+"""Proofs of networks that make it hard for them: types of their own, random draws, merged axes, broken gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from search.deploy import export, exported
+from search.graph import Blueprint, comb, uniform
+from search.importance import select
+from search.surgery import Proof, Subnet, cut, original, permutation, reloaded, silenced, to_bytes, trains
+
+X = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+Forward = Callable[[Any, torch.Tensor], torch.Tensor]
+
+
+class Net(nn.Module):
+    """Three convolutions; what a test is about happens to the values between the last two."""
+
+    def __init__(self, between: Forward, **parts: Any) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b, self.o = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 24, 3, padding=1), nn.Conv2d(24, 4, 1)
+        self.between = between
+        self.register_buffer("grid", torch.randn(2, 24))
+        self.wave = nn.Parameter(torch.randn(24, 8, 5, dtype=torch.complex64))
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.o(torch.relu(self.between(self, self.b(torch.relu(self.a(x))))))  # type: ignore[no-any-return]
+
+
+def half(blueprint: Blueprint) -> tuple[Any, Subnet]:
+    selection = select(blueprint, uniform(blueprint, 0.5))
+    return selection, cut(blueprint, selection)
+
+
+def proofs(model: nn.Module, x: torch.Tensor = X) -> tuple[Blueprint, Subnet, list[Proof]]:
+    blueprint, rng = comb(model, x), np.random.default_rng(0)
+    selection, subnet = half(blueprint)
+    found = [original(blueprint), permutation(blueprint, rng), silenced(blueprint, selection, rng)]
+    return blueprint, subnet, [*found, trains(blueprint, subnet)]
+
+
+# ---- types -----------------------------------------------------------------------------------------------------------
+
+
+def _grid(made: torch.Tensor) -> torch.Tensor:
+    """Return coordinates of an 8x8 grid from a tensor whose elements are none of their own."""
+    return torch.stack([made.cumsum(0), made.cumsum(1)], -1) / 8
+
+
+def _on_grid(coordinates: Callable[[], torch.Tensor]) -> Forward:
+    return lambda self, x: x + (coordinates() @ self.grid).sin().permute(2, 0, 1)
+
+
+GRIDS: dict[str, Callable[[], torch.Tensor]] = {
+    "ones": lambda: _grid(torch.ones(8, 8)),
+    "zeros": lambda: _grid(torch.zeros(8, 8) + 1),
+    "full": lambda: _grid(torch.full((8, 8), 0.5)),
+    "eye": lambda: _grid(torch.eye(8)),
+    "tril": lambda: _grid(torch.tril(torch.ones(8, 8))),
+    "linspace": lambda: torch.stack(torch.meshgrid(*[torch.linspace(-1, 1, 8)] * 2, indexing="ij"), -1),
+    "arange": lambda: torch.stack(torch.meshgrid(*[torch.arange(0, 1, 0.125)] * 2, indexing="ij"), -1),
+    "whole numbers divided": lambda: torch.stack(torch.meshgrid(*[torch.arange(8) / 8] * 2, indexing="ij"), -1),
+    "roots of whole numbers": lambda: torch.stack(torch.meshgrid(*[torch.arange(8).sqrt()] * 2, indexing="ij"), -1),
+    "whole numbers cast": lambda: torch.stack(torch.meshgrid(*[torch.arange(8).float()] * 2, indexing="ij"), -1),
+    "truth": lambda: _grid((torch.arange(64).view(8, 8) > 9).to(torch.float32)),
+    "named": lambda: _grid(torch.ones(8, 8, dtype=torch.float32)),
+    "empty": lambda: _grid(torch.empty(8, 8).fill_(0.5)),
+    "a window": lambda: _grid(torch.hann_window(64).view(8, 8)),
+}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_what_names_no_type_is_made_in_float64(name: str) -> None:
+    _, _, found = proofs(Net(_on_grid(GRIDS[name])))
+    for proof in found:
+        assert proof.passed, proof
+        assert not proof.note
+    assert torch.get_default_dtype() == torch.float32
+
+
+class Unrolled(nn.Module):
+    """A recurrent network written out, whose first state is made in `forward`."""
+
+    def __init__(self, start: Callable[[torch.Tensor, int], torch.Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.x2h, self.h2h, self.o, self.start = nn.Linear(16, 32), nn.Linear(32, 32), nn.Linear(32, 5), start
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.start(x, 32)
+        for t in range(x.shape[1]):
+            h = torch.tanh(self.x2h(x[:, t]) + self.h2h(h))
+        return self.o(h)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda x, n: torch.zeros(x.shape[0], n),
+        lambda x, n: torch.full((x.shape[0], n), 0.25),
+        lambda x, n: x.new_zeros(x.shape[0], n),
+        lambda x, n: torch.zeros(x.shape[0], n, dtype=torch.float32),
+    ],
+    ids=["zeros", "full", "of another", "of a type"],
+)
+def test_a_right_cut_of_an_unrolled_network_is_not_refused(start: Any) -> None:
+    _, _, found = proofs(Unrolled(start), torch.randn(1, 4, 16))
+    for proof in found:
+        assert proof.passed, proof
+
+
+def test_complex_weights_are_compared_in_double_precision() -> None:
+    model = Net(lambda self, x: torch.fft.irfft2(torch.fft.rfft2(x) * self.wave, s=(8, 8)))
+    _, _, found = proofs(model)
+    for proof in found:
+        assert proof.passed, proof
+        assert not proof.note
+
+
+def _single(x: torch.Tensor) -> torch.Tensor:
+    if x.dtype != torch.float32:
+        raise TypeError("float32 only")
+    return x * 2
+
+
+@pytest.fixture
+def single() -> Iterator[torch._ops.OpOverload]:
+    """An operator of a user's that takes float32 only."""
+    with torch.library._scoped_library("lathe_test", "FRAGMENT") as library:
+        library.define("single(Tensor x) -> Tensor")
+        library.impl("single", _single, "CompositeExplicitAutograd")
+        library.impl("single", lambda x: torch.empty_like(x), "Meta")
+        yield torch.ops.lathe_test.single.default
+
+
+def test_what_does_not_run_in_float64_is_compared_in_its_own_types(single: Any) -> None:
+    _, _, found = proofs(Net(lambda _, x: single(x)))
+    for proof in found[1:3]:
+        assert proof.passed, proof
+        assert "in the network's own types, as it does not run in float64 (TypeError: float32 only)" in proof.note
+        assert 1e-6 < proof.tolerance < 1e-2
+
+
+def test_a_wrong_cut_is_noticed_in_own_types_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    blueprint = comb(Net(lambda _, x: x), X)
+    selection, subnet = half(blueprint)
+    monkeypatch.setattr("search.surgery.proofs.pairs._in_double", _unable)
+    rng = np.random.default_rng(0)
+    assert permutation(blueprint, rng).passed
+    assert silenced(blueprint, selection, rng).passed
+    wrong = replace(blueprint, parameters={**blueprint.parameters, "b.bias": blueprint.parameters["o.weight"][:1]})
+    assert permutation(wrong, rng).failed
+    assert subnet.o.weight.shape[1] == 12  # type: ignore[union-attr, index]
+
+
+def _unable(*_: Any) -> Proof:
+    raise RuntimeError("no float64 here")
+
+
+def test_infinities_and_masked_rows_are_compared() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        mask = torch.arange(8) > 5
+        return torch.cat([self.o(x).masked_fill(mask, float("-inf")), self.o(x)], 1)
+
+    class Masked(Net):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return forward(self, torch.relu(self.b(torch.relu(self.a(x)))))
+
+    _, _, found = proofs(Masked(lambda _, x: x))
+    for proof in found[:3]:
+        assert proof.passed, proof
+
+
+# ---- draws -----------------------------------------------------------------------------------------------------------
+
+DRAWS: dict[str, tuple[Forward, str]] = {
+    "dropout": (lambda _, x: F.dropout(x, 0.3, training=True), "dropout"),
+    "channel dropout": (lambda _, x: F.dropout2d(x, 0.3, training=True), "feature_dropout"),
+    "rand": (lambda _, x: x + 0.1 * torch.rand(x.shape[0], 1, 8, 8), "rand"),
+    "randn": (lambda _, x: x + torch.randn(8), "randn"),
+    "rand_like": (lambda _, x: x * (torch.rand_like(x) > 0.5), "rand_like"),
+    "reparametrised": (lambda _, x: x + torch.randn_like(x) * x.exp(), "randn_like"),
+    "normal": (lambda _, x: x + torch.normal(0.0, 1.0, (8, 8)), "normal"),
+    "normal about": (lambda _, x: torch.normal(x, 0.1), "normal"),
+    "bernoulli": (lambda _, x: x * torch.bernoulli(x.sigmoid()), "bernoulli"),
+    "uniform": (lambda _, x: x + torch.empty(8, 8).uniform_(), "uniform"),
+    "randint": (lambda _, x: x + torch.randint(0, 4, (8, 8)), "randint"),
+    "randperm": (lambda _, x: x[..., torch.randperm(8)], "randperm"),
+    "multinomial": (lambda _, x: x + torch.multinomial(torch.ones(9), 8), "multinomial"),
+    "attention": (lambda _, x: F.scaled_dot_product_attention(x, x, x, dropout_p=0.2), "scaled_dot_product_attention"),
+    "two": (lambda _, x: F.dropout(x, 0.3, training=True) + torch.rand(8), "dropout, rand"),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_a_network_that_draws_is_proven_or_the_operator_is_named(name: str, tmp_path: Path) -> None:
+    forward, operators = DRAWS[name]
+    blueprint, subnet, found = proofs(Net(forward))
+    for file, content in to_bytes(subnet).items():
+        (tmp_path / file).write_bytes(content)
+    found.append(reloaded(subnet, tmp_path, blueprint.trace, np.random.default_rng(0)))
+    for proof in found:
+        assert not proof.failed, proof
+        assert proof.passed or all(operator in proof.note for operator in operators.split(", ")), proof
+    assert found[0].passed
+    assert found[1].passed
+    assert found[-1].passed
+    assert all(operator in found[1].note for operator in operators.split(", "))
+
+
+def test_a_wrong_cut_of_a_network_that_draws_is_noticed() -> None:
+    blueprint = comb(Net(DRAWS["dropout"][0]), X)
+    wrong = replace(blueprint, parameters={**blueprint.parameters, "b.bias": blueprint.parameters["o.weight"][:1]})
+    assert permutation(wrong, np.random.default_rng(0)).failed
+
+
+def test_a_proof_leaves_the_users_random_numbers_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    proofs(Net(DRAWS["two"][0]))
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_file_whose_runtime_draws_for_itself_names_the_operator(tmp_path: Path) -> None:
+    blueprint, subnet, _ = proofs(Net(DRAWS["rand"][0]))
+    export(subnet, tmp_path / "net.onnx")
+    proof = exported(subnet, tmp_path / "net.onnx", blueprint.trace, np.random.default_rng(0))
+    assert proof.max_abs_diff is None
+    assert proof.note.startswith("rand draws random numbers")
+
+
+# ---- merged axes -----------------------------------------------------------------------------------------------------
+
+
+class Heads(nn.Module):
+    """Attention whose heads and batch are one axis, in either order."""
+
+    def __init__(self, *, batch_first: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.batch_first = batch_first
+        self.qkv, self.proj, self.o = nn.Linear(12, 48), nn.Linear(16, 12), nn.Linear(12, 3)
+        self.scale = nn.Parameter(torch.rand(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        b, n, _ = x.shape
+        q, k, v = self.qkv(x).reshape(b, n, 3, 4, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        if not self.batch_first:
+            q, k, v = (t.transpose(0, 1) for t in (q, k, v))
+        merged = [t.reshape(b * 4, n, 4) for t in (q, k, v)]
+        y = (merged[0] @ merged[1].transpose(-2, -1)).softmax(-1) @ merged[2]
+        y = y.view(b, 4, n, 4) if self.batch_first else y.view(4, b, n, 4).transpose(0, 1)
+        return self.o(x + self.proj((y * self.scale.view(4, 1, 1)).permute(0, 2, 1, 3).reshape(b, n, 16)))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_heads_that_are_merged_with_the_batch_are_silenced(batch_first: bool) -> None:
+    blueprint, _, found = proofs(Heads(batch_first=batch_first), torch.randn(1, 5, 12))
+    assert blueprint.dims
+    for proof in found:
+        assert proof.passed, proof
+
+
+def test_channels_that_are_merged_with_the_batch_are_silenced() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        b, c, h, w = x.shape
+        return torch.matmul(x.reshape(b * c, h, w), self.square).reshape(b, c, h, w)
+
+    _, _, found = proofs(Net(forward, square=nn.Parameter(torch.randn(8, 8))))
+    for proof in found:
+        assert proof.passed, proof
+
+
+# ---- gradients -------------------------------------------------------------------------------------------------------
+
+
+def _fourier(write: Callable[[torch.Tensor, torch.Tensor], Any]) -> Forward:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        f = torch.fft.rfft2(x)
+        out = torch.zeros_like(f)
+        write(out, f * self.wave)
+        return torch.add(x, torch.fft.irfft2(out, s=(8, 8)))
+
+    return forward
+
+
+def _assign(*place: Any) -> Callable[[torch.Tensor, torch.Tensor], None]:
+    return lambda out, value: out.__setitem__(place, value[place])
+
+
+WRITES: dict[str, Callable[[torch.Tensor, torch.Tensor], Any]] = {
+    "low": _assign(slice(None), slice(None), slice(4), slice(4)),
+    "high": _assign(slice(None), slice(None), slice(-3, None), slice(2)),
+    "middle": _assign(slice(None), slice(None), slice(2, 5), slice(1, 4)),
+    "one": _assign(slice(None), slice(None), 1, slice(3)),
+    "last": _assign(slice(None), slice(None), slice(3), -1),
+    "channels": _assign(slice(None), slice(8), slice(4), slice(4)),
+    "nothing": _assign(slice(None), slice(None), slice(4, 2)),
+    "all": _assign(slice(None), slice(None), slice(0, 8)),
+    "part of a part": lambda out, value: out[:, :, :4][..., 1:3].copy_(value[:, :, :4, 1:3]),
+    "added": lambda out, value: out[:, :, :4].add_(value[:, :, :4]),
+    "twice": lambda out, value: (
+        _assign(..., slice(2), slice(2))(out, value),
+        _assign(..., slice(6, 8), slice(2))(out, value),
+    )[0],
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_writes_into_complex_tensors_are_trained_through(name: str) -> None:
+    model = Net(_fourier(WRITES[name]))
+    blueprint, subnet, found = proofs(model)
+    for proof in found:
+        assert proof.passed, proof
+    # The gradients, too, are those of the user's network.
+    whole = cut(blueprint, select(blueprint, uniform(blueprint, 1e-6)))
+    x = torch.cat([X, X + 1])
+    for network in (model, whole):
+        network(x).square().sum().backward()
+    theirs, ours = dict(model.named_parameters()), dict(whole.named_parameters())
+    assert all(torch.allclose(ours[n].grad, p.grad, rtol=1e-3, atol=1e-4) for n, p in theirs.items() if n in ours)  # type: ignore[arg-type]
+    assert subnet.training is False
+
+
+def test_a_network_that_cannot_be_trained_says_so() -> None:
+    """Every third position: torch has no derivative of such a write into complex numbers."""
+    blueprint, _, found = proofs(Net(_fourier(_assign(slice(None), slice(None), slice(None, None, 3)))))
+    proof = found[-1]
+    assert proof.max_abs_diff is None
+    assert "cannot be trained, cut or not" in proof.note
+    assert "complex" in proof.note
+    assert blueprint.dims
+
+
+def test_a_gradient_that_a_cut_loses_is_a_failure() -> None:
+    blueprint = comb(Net(lambda _, x: x), X)
+    _, subnet = half(blueprint)
+    (node,) = (n for n in subnet.graph.nodes if n.op == "get_attr" and n.target == "b.weight")
+    with subnet.graph.inserting_after(node):
+        held = subnet.graph.call_function(torch.ops.aten.detach.default, (node,))
+    node.replace_all_uses_with(held, delete_user_cb=lambda user: user is not held)
+    subnet.recompile()
+    proof = trains(blueprint, subnet)
+    assert proof.failed
+    assert proof.note == "no gradient reaches b.weight"
+
+
+def test_a_network_of_which_nothing_is_trained_says_so() -> None:
+    _, _, found = proofs(Net(lambda _, x: x).requires_grad_(False))
+    assert "none of its parameters is trained" in found[-1].note
+
+
+def test_training_in_a_proof_leaves_the_network_as_it_was() -> None:
+    blueprint = comb(Net(lambda self, x: self.norm(x), norm=nn.BatchNorm2d(24)), X)
+    _, subnet = half(blueprint)
+    before = {name: value.clone() for name, value in subnet.state_dict().items()}
+    assert trains(blueprint, subnet).passed
+    assert all(torch.equal(before[name], value) for name, value in subnet.state_dict().items())
+    assert all(parameter.grad is None for parameter in subnet.parameters())
+
+
+# ---- the user's own numbers ------------------------------------------------------------------------------------------
+
+
+def test_a_graph_that_is_not_the_users_network_fails() -> None:
+    blueprint = comb(Net(lambda _, x: x), X)
+    assert original(blueprint).passed
+    with torch.no_grad():
+        blueprint.trace.module.get_parameter("b.weight").mul_(1.01)
+    proof = original(blueprint)
+    assert proof.failed
+    assert proof.max_abs_diff is not None
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_the_users_network_is_itself_in_every_type(dtype: torch.dtype) -> None:
+    model = Net(lambda _, x: x)
+    del model.wave
+    blueprint = comb(model.to(dtype), X.to(dtype))
+    assert original(blueprint).passed
