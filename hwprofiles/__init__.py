@@ -42,7 +42,7 @@ from .runtimes import (
     unavailable,
 )
 from .shipped import ShippedProfile, Steadiness, shipped_profiles
-from .shown import shown
+from .shown import printable, shown
 from .stats import (
     MIN_SAMPLES,
     Interval,
@@ -131,6 +131,7 @@ __all__ = [
     "parse_quantity",
     "percentile_samples",
     "pinned",
+    "printable",
     "probe",
     "ratio_interval",
     "read_counters",

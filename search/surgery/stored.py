@@ -25,7 +25,7 @@ from torch import fx, nn
 from torch.fx.graph import _PyTreeCodeGen, _PyTreeInfo
 from torch.utils import _pytree as pytree
 
-from hwprofiles import MOST_JSON_BYTES, check_shape, parse_json, read_whole
+from hwprofiles import MOST_JSON_BYTES, check_shape, parse_json, printable, read_whole
 
 from ..errors import BundleError
 from ..graph.module import held, place
@@ -140,7 +140,7 @@ def from_bytes(graph: bytes, model: bytes) -> Subnet:
     # A library may refuse what a damaged file says in any way.
     except Exception as exc:
         raise BundleError(
-            f"A bundle's graph is JSON and its weights are safetensors, but reading failed ({exc}): restore the file, "
+            f"A bundle's graph is JSON and its weights are safetensors, but reading failed ({printable(exc)}): restore the file, "
             "or run the config again."
         ) from exc
     found = document["format"]
@@ -156,7 +156,7 @@ def from_bytes(graph: bytes, model: bytes) -> Subnet:
     except Exception as exc:
         raise BundleError(
             f"A bundle's graph is made of known nodes whose tensors are stored beside it, but reading it raised "
-            f"{type(exc).__name__}: {exc}: restore both files, or run the config again."
+            f"{type(exc).__name__}: {printable(exc)}: restore both files, or run the config again."
         ) from exc
 
 
