@@ -268,7 +268,7 @@ def _read_timing(stored: Mapping[str, Any], path: Path) -> Measurement:
             raise ValueError(f"the networks are {', '.join(found.names)}")
     except (ValueError, TypeError) as exc:
         raise RunFolderError(
-            f"{path} must hold a timing of {BASELINE} and {SUBNET}, but reading it failed ({printable(exc)}): delete it to "
-            "go on."
+            f"{path} must hold a timing of {BASELINE} and {SUBNET}, but reading it failed ({printable(exc)}): "
+            "delete it to go on."
         ) from exc
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hwprofiles import write_whole
+from hwprofiles import shown, write_whole
 
 from ..errors import RunFolderError
 
@@ -48,17 +47,20 @@ def read_checkpoint(path: Path, plan: Mapping[str, Any]) -> dict[str, Any] | Non
         return None
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        found, version = content["plan"], content["format"]
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as exc:
+        found, version = dict(content["plan"]), content["format"]
+    # A damaged pickle fails with whatever its instructions come to.
+    except Exception as exc:
         raise RunFolderError(
             f"The checkpoint {path} is damaged ({type(exc).__name__}): delete it to start over."
         ) from exc
     if version != CHECKPOINT_FORMAT:
         raise RunFolderError(
-            f"This version reads checkpoints of format {CHECKPOINT_FORMAT}, but {path} has {version!r}: delete it to "
+            f"This version reads checkpoints of format {CHECKPOINT_FORMAT}, but {path} has {shown(version)}: delete it to "
             "start over."
         )
-    differ = [f"{key}: {found.get(key)!r}, now {value!r}" for key, value in plan.items() if found.get(key) != value]
+    differ = [
+        f"{key}: {shown(found.get(key))}, now {shown(value)}" for key, value in plan.items() if found.get(key) != value
+    ]
     if differ:
         raise RunFolderError(
             f"The checkpoint {path} belongs to another training ({'; '.join(differ)}): delete it to start over, or "
