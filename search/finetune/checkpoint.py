@@ -55,8 +55,8 @@ def read_checkpoint(path: Path, plan: Mapping[str, Any]) -> dict[str, Any] | Non
         ) from exc
     if version != CHECKPOINT_FORMAT:
         raise RunFolderError(
-            f"This version reads checkpoints of format {CHECKPOINT_FORMAT}, but {path} has {shown(version)}: delete it to "
-            "start over."
+            f"This version reads checkpoints of format {CHECKPOINT_FORMAT}, but {path} has {shown(version)}: "
+            "delete it to start over."
         )
     differ = [
         f"{key}: {shown(found.get(key))}, now {shown(value)}" for key, value in plan.items() if found.get(key) != value

@@ -287,8 +287,8 @@ def resolve_operator(name: str) -> Callable[..., Any]:
         if isinstance(found, torch._ops.OpOverload):
             return found
     raise BundleError(
-        f"A stored graph calls ATen operators and arithmetic on sizes only, but it names {shown(name)}: compute that with "
-        "operators of torch, or use the network that `search.cut` returns without storing it."
+        f"A stored graph calls ATen operators and arithmetic on sizes only, but it names {shown(name)}: compute that "
+        "with operators of torch, or use the network that `search.cut` returns without storing it."
     )
 
 
