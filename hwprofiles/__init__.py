@@ -43,7 +43,7 @@ from .runtimes import (
     unavailable,
 )
 from .shipped import ShippedProfile, Steadiness, shipped_profiles
-from .shown import shown
+from .shown import printable, shown
 from .stats import (
     MIN_SAMPLES,
     Interval,
@@ -134,6 +134,7 @@ __all__ = [
     "parse_quantity",
     "percentile_samples",
     "pinned",
+    "printable",
     "probe",
     "ratio_interval",
     "read_counters",

@@ -28,3 +28,10 @@ def shown(value: object) -> str:
     A message that names a value must not fail for it: `repr` refuses integers of many digits and deep nesting.
     """
     return _SHORTENED.repr(value)
+
+
+def printable(text: object, most: int = 1000) -> str:
+    """Return a text that may be printed: without what a terminal would act on, and cut where it is long."""
+    told = str(text)
+    told = told if len(told) <= most else f"{told[:most]}..."
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in told)

@@ -33,6 +33,7 @@ from hwprofiles import (
     format_seconds,
     get_runtime,
     parse_json,
+    printable,
     probe,
     read_whole,
     shipped_profiles,
@@ -63,6 +64,9 @@ _UNFORESEEN = (
     "error: this failure was not foreseen. The last lines above say where it came up: in a file of yours, mend it "
     "there; in one of Lathe's, please report it with the text above. The same command goes on from here."
 )
+
+_MOST_TOLD = 20_000
+"""Characters of the longest error that is printed whole; some list all that is wrong."""
 
 _FULL = (
     "There must be room to write, but the disk is full, perhaps the one of the temporary files: make some, or set "
@@ -108,7 +112,9 @@ def _ending(command: Callable[P, int]) -> Callable[P, None]:
             _errors().print("Stopped. The same command goes on from here.", highlight=False)
             status = INTERRUPTED
         except LatheError as exc:
-            _errors().print(f"error: {exc}", style="red", highlight=False, markup=False, soft_wrap=True)
+            _errors().print(
+                f"error: {printable(exc, _MOST_TOLD)}", style="red", highlight=False, markup=False, soft_wrap=True
+            )
             # The same file would do, once there is room: no wrong use.
             status = FAILED if is_disk_full(exc) else int(getattr(exc, "exit_code", FAILED))
         # Python would end with 1, which here means that the answer is no.

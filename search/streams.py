@@ -40,7 +40,7 @@ class _Guarded(io.FileIO):
 
     _is_lost = False
 
-    def write(self, data: Any, /) -> int | None:
+    def write(self, data: Any, /) -> int:
         if self._is_lost:
             return memoryview(data).nbytes
         try:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hwprofiles import Measurement, Quantity, Runtime, Target
+from hwprofiles import Measurement, Quantity, Runtime, Target, printable
 
 from ..config import RunConfig
 from ..deploy import BASELINE, SUBNET, Delivered, Verification, check_export, export, prove, require, verify
@@ -268,6 +268,7 @@ def _read_timing(stored: Mapping[str, Any], path: Path) -> Measurement:
             raise ValueError(f"the networks are {', '.join(found.names)}")
     except (ValueError, TypeError) as exc:
         raise RunFolderError(
-            f"{path} must hold a timing of {BASELINE} and {SUBNET}, but reading it failed ({exc}): delete it to go on."
+            f"{path} must hold a timing of {BASELINE} and {SUBNET}, but reading it failed ({printable(exc)}): "
+            "delete it to go on."
         ) from exc
     return found

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwprofiles import Interval
+from hwprofiles import Interval, printable
 from latency_tables import LatencyTable, NetworkRow, Predictor
 
-from ..errors import ModelError
+from ..errors import ModelError, RunFolderError
 from ..graph import Candidate, full
 from ..graph.keys import units
 from ..importance import Scores
@@ -159,7 +159,13 @@ def _stored_starts(folder: RunFolder, name: str, solutions: Sequence[Solution]) 
     if stored is None:
         stored = [solution.candidate.to_json() for solution in solutions if solution.candidate is not None]
         folder.write_json(name, stored)
-    return [Candidate.from_json(item) for item in stored]
+    try:
+        return [Candidate.from_json(item) for item in stored]
+    except ValueError as exc:
+        raise RunFolderError(
+            f"{folder.file(name)} must hold candidates as a run writes them, but reading failed ({printable(exc)}): "
+            "delete it to go on."
+        ) from exc
 
 
 def _told(trial: TrialRecord) -> str:

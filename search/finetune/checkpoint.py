@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from hwprofiles import opened_whole, write_whole
+from hwprofiles import UnfitFileError, opened_whole, shown, write_whole
 
 from ..errors import RunFolderError
 
@@ -53,28 +52,24 @@ def read_checkpoint(path: Path, plan: Mapping[str, Any]) -> dict[str, Any] | Non
         with opened_whole(path, MOST_CHECKPOINT_BYTES) as file:
             _check_archive(file)
             content = torch.load(file, map_location="cpu", weights_only=True)
-        found, version = content["plan"], content["format"]
+        found, version = dict(content["plan"]), content["format"]
     except FileNotFoundError:
         return None
-    except (
-        zipfile.BadZipFile,
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-    ) as exc:
+    except UnfitFileError:
+        raise
+    # A damaged pickle fails with whatever its instructions come to.
+    except Exception as exc:
         raise RunFolderError(
             f"The checkpoint {path} is damaged ({type(exc).__name__}): delete it to start over."
         ) from exc
     if version != CHECKPOINT_FORMAT:
         raise RunFolderError(
-            f"This version reads checkpoints of format {CHECKPOINT_FORMAT}, but {path} has {version!r}: delete it to "
-            "start over."
+            f"This version reads checkpoints of format {CHECKPOINT_FORMAT}, but {path} has {shown(version)}: "
+            "delete it to start over."
         )
-    differ = [f"{key}: {found.get(key)!r}, now {value!r}" for key, value in plan.items() if found.get(key) != value]
+    differ = [
+        f"{key}: {shown(found.get(key))}, now {shown(value)}" for key, value in plan.items() if found.get(key) != value
+    ]
     if differ:
         raise RunFolderError(
             f"The checkpoint {path} belongs to another training ({'; '.join(differ)}): delete it to start over, or "

@@ -18,8 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hwprofiles import printable
+
 from ..config import FinetuneSettings
-from ..errors import DataError, TrainingError
+from ..errors import DataError, RunFolderError, TrainingError
 from ..tasks import Task, seeded
 from .average import WeightAverage, copy_state, restore_state, state_of
 from .checkpoint import digest, read_checkpoint, write_checkpoint
@@ -75,13 +77,23 @@ def fit(
     with _as_wanted(model, teacher, settings):
         stored = read_checkpoint(checkpoint, plan) if checkpoint is not None else None
         if stored is not None:
-            run.load(stored)
+            _load(run, stored, checkpoint)
         while not run.finished:
             run.epoch()
             if checkpoint is not None:
                 write_checkpoint(checkpoint, {"plan": plan, **run.content()})
         restore_state(model, run.good)
     return run.result()
+
+
+def _load(run: _Training, stored: dict[str, Any], checkpoint: Path | None) -> None:
+    try:
+        run.load(stored)
+    # What its tensors and numbers are made of is only seen when they are put to use, which may fail in any way.
+    except Exception as exc:
+        raise RunFolderError(
+            f"The checkpoint {checkpoint} is damaged ({type(exc).__name__}: {printable(exc)}): delete it to start over."
+        ) from exc
 
 
 class _Training:

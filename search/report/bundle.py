@@ -20,6 +20,7 @@ from hwprofiles import (
     Target,
     get_runtime,
     parse_json,
+    printable,
     read_whole,
     write_whole,
 )
@@ -146,7 +147,7 @@ class Bundle:
             yield
         # Drawing what is no report may fail in any way.
         except Exception as exc:
-            told = str(exc) if type(exc) is ValueError else f"{type(exc).__name__}: {exc}"
+            told = printable(exc if type(exc) is ValueError else f"{type(exc).__name__}: {exc}")
             raise BundleError(
                 f"{self.path / REPORT_FILE} must hold a report as a run writes it, but reading it failed ({told}): "
                 "restore it, or run the config again."

@@ -25,7 +25,7 @@ from torch import fx, nn
 from torch.fx.graph import _PyTreeCodeGen, _PyTreeInfo
 from torch.utils import _pytree as pytree
 
-from hwprofiles import check_plain, check_shape, parse_json, read_whole
+from hwprofiles import check_plain, check_shape, parse_json, printable, read_whole, shown
 
 from ..errors import BundleError
 from ..graph.module import held, place
@@ -146,12 +146,14 @@ def from_bytes(graph: bytes, model: bytes) -> Subnet:
     # A library may refuse what a damaged file says in any way.
     except Exception as exc:
         raise BundleError(
-            f"A bundle's graph is JSON and its weights are safetensors, but reading failed ({exc}): restore the file, "
-            "or run the config again."
+            f"A bundle's graph is JSON and its weights are safetensors, but reading failed ({printable(exc)}): "
+            "restore the file, or run the config again."
         ) from exc
     found = document["format"]
     if found not in (1, GRAPH_FORMAT):
-        raise BundleError(f"This version reads graph format {GRAPH_FORMAT}, but got {found!r}: use the one it is of.")
+        raise BundleError(
+            f"This version reads graph format {GRAPH_FORMAT}, but got {shown(found)}: use the one it is of."
+        )
     try:
         check_shape(document, _SHAPE, "a graph")
         _check_names(document, tensors)
@@ -162,7 +164,7 @@ def from_bytes(graph: bytes, model: bytes) -> Subnet:
     except Exception as exc:
         raise BundleError(
             f"A bundle's graph is made of known nodes whose tensors are stored beside it, but reading it raised "
-            f"{type(exc).__name__}: {exc}: restore both files, or run the config again."
+            f"{type(exc).__name__}: {printable(exc)}: restore both files, or run the config again."
         ) from exc
 
 
@@ -215,7 +217,7 @@ def _check_names(document: Mapping[str, Any], tensors: Mapping[str, Any]) -> Non
         if entry["op"] == "get_attr" and (entry["target"] not in stored or not _PATH.fullmatch(entry["target"])):
             raise BundleError(
                 f"A stored graph reads tensors that are stored beside it, under plain names, but it names "
-                f"{entry['target']!r}."
+                f"{shown(entry['target'])}."
             )
     if inputs is not None:
         _check_plain("inputs", *inputs["names"])
@@ -227,7 +229,7 @@ def _check_names(document: Mapping[str, Any], tensors: Mapping[str, Any]) -> Non
 def _check_plain(what: str, *names: str) -> None:
     for name in names:
         if not name.isidentifier() or keyword.iskeyword(name):
-            raise BundleError(f"The names of {what} in a stored graph are plain identifiers, but got {name!r}.")
+            raise BundleError(f"The names of {what} in a stored graph are plain identifiers, but got {shown(name)}.")
 
 
 def _structure(spec: pytree.TreeSpec) -> str:
@@ -245,7 +247,7 @@ def _check_structure(spec: str) -> None:
         if entry["type"] is not None and (entry["type"] not in CONTAINERS or not plain):
             raise BundleError(
                 f"Inputs and outputs of a stored graph are tensors in {', '.join(sorted(CONTAINERS))}, but one is of "
-                f"{entry['type']!r} with {entry['context']!r}."
+                f"{shown(entry['type'])} with {shown(entry['context'])}."
             )
 
 
@@ -293,8 +295,8 @@ def resolve_operator(name: str) -> Callable[..., Any]:
         if isinstance(found, torch._ops.OpOverload):
             return found
     raise BundleError(
-        f"A stored graph calls ATen operators and arithmetic on sizes only, but it names {name!r}: compute that with "
-        "operators of torch, or use the network that `search.cut` returns without storing it."
+        f"A stored graph calls ATen operators and arithmetic on sizes only, but it names {shown(name)}: compute that "
+        "with operators of torch, or use the network that `search.cut` returns without storing it."
     )
 
 

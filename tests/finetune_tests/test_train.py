@@ -299,3 +299,22 @@ def test_lengths_and_networks_that_cannot_be_trained_are_misuse() -> None:
 def test_training_data_without_a_batch_end() -> None:
     with pytest.raises(DataError, match="epoch 0 of the training data gave none"):
         fit(tiny_net(), Batches(), epochs=1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": {}},
+        {"model": 3},
+        {"optimizer": {"state": {}, "param_groups": []}},
+        {"step": "a", "history": [{"epoch": "a"}]},
+        {"history": 3},
+        {"average": {}},
+    ],
+)
+def test_a_checkpoint_whose_parts_do_not_fit_is_damaged(tmp_path: Path, change: dict[str, object]) -> None:
+    train(tmp_path / "fit.pt", epochs=2)
+    content = torch.load(tmp_path / "fit.pt", weights_only=True)
+    torch.save(content | change, tmp_path / "fit.pt")
+    with pytest.raises(RunFolderError, match=r"fit\.pt is damaged .*delete it"):
+        train(tmp_path / "fit.pt", epochs=2)

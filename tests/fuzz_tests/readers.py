@@ -122,6 +122,7 @@ def _append_to_table(path: Path) -> object:
 
 SPACE = worker_space()
 BUDGET_S = worker_budget(SPACE)
+STARTS = starts_of(SPACE, BUDGET_S)
 TRIALS = 4
 
 
@@ -134,9 +135,13 @@ def _study(path: Path) -> object:
         trials=TRIALS,
         sampler="random",
         seed=0,
-        starts=starts_of(SPACE, BUDGET_S),
+        starts=STARTS,
         identity="fuzz",
     )
+
+
+def _write_study(folder: Path) -> None:
+    _study(folder / "study.log")
 
 
 def _write_run(folder: Path) -> None:
@@ -237,7 +242,7 @@ READERS: dict[str, Reader] = {
     "table": Reader("table.jsonl", _write_table, _read_table),
     "table merge": Reader("table.jsonl", _write_table, _merge_tables),
     "table, to go on": Reader("table.jsonl", _write_table, _append_to_table),
-    "study journal": Reader("study.log", lambda folder: _study(folder / "study.log") and None, _study),
+    "study journal": Reader("study.log", _write_study, _study),
     "run.json": Reader("run.json", _write_run, _read_identity),
     "run.json of a profile": Reader("run.json", _write_run, _claim),
     "stages.json": Reader("stages.json", _write_run, lambda path: stage_seconds(RunFolder(path.parent), {"a": 1.0})),
