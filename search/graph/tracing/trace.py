@@ -196,7 +196,7 @@ def _unchanged(twin: nn.Module, model: nn.Module) -> bool:
 
 
 def _run(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Run a model once on copies of all but its parameters: it may write to its buffers and inputs, and draw numbers."""
+    """Run a model once on copies of all but its parameters: it may write to buffers and inputs, and draw numbers."""
     args, kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (args, dict(kwargs)))
     twin = copy_of(model, light=True)
     try:
