@@ -18,6 +18,7 @@ from torch import fx
 
 from .axes import Size
 from .blueprint import Block, Blueprint, Dim, NotRemovable
+from .keys import RECURRENT
 from .restrict import Restriction, module_of
 from .rules import NONLINEAR
 from .tracing import module_path, operator_name
@@ -64,7 +65,7 @@ def _names(additions: list[fx.Node]) -> dict[fx.Node, str]:
     return names
 
 
-_ACTIVE = NONLINEAR | {
+_ACTIVE = NONLINEAR | RECURRENT | {
     "prelu", "glu", "softmax", "log_softmax", "scaled_dot_product_attention", "amax", "amin", "linalg_vector_norm",
     "max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d",
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """Recurrent layers in exported files, and in files that are sliced for timing."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Steps(nn.Module):
         return labels
 
 
-NETWORKS = {
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "gru": lambda: Reader(nn.GRU, num_layers=2),
     "lstm-both": lambda: Reader(nn.LSTM, num_layers=2, bidirectional=True),
     "lstm-projected": lambda: Reader(nn.LSTM, proj_size=3),

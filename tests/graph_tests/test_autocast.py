@@ -91,13 +91,14 @@ def test_a_decorated_method_is_a_region() -> None:
             super().__init__()
             self.a = nn.Linear(4, 4)
 
-        @torch.autocast("cpu", dtype=BF16)
+        @torch.autocast("cpu", dtype=BF16)  # type: ignore[untyped-decorator]
         def body(self, x: Tensor) -> Tensor:
             y: Tensor = self.a(x)
             return y
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.body(x).float() * x
+            y: Tensor = self.body(x)
+            return y.float() * x
 
     assert casts(Decorated(), 4) == [BF16] * 3 + [torch.float32]
 

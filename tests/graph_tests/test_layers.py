@@ -131,3 +131,21 @@ def test_a_projection_never_becomes_as_wide_as_its_hidden_units() -> None:
         "net.weight_ih_l1:0.1": 6,
         "net.weight_hh_l1:1": 1,
     }
+
+
+def test_a_recurrent_residual_branch_can_be_removed() -> None:
+    def run(self: Any, x: Tensor) -> Tensor:
+        y = self.before(x)
+        out: Tensor = self.after(y + self.net(y)[0])
+        return out
+
+    parts = {"before": nn.Linear(5, 6), "net": nn.GRU(6, 6, batch_first=True), "after": nn.Linear(6, 2)}
+    model = Forward(run, **parts).eval()
+    found = comb(model, torch.randn(2, 4, 5))
+    (block,) = found.blocks
+    assert "net.weight_hh_l0" in block.parameters
+    without = assemble(found, {dim.name: dim.size for dim in found.dims}, [block.name])
+    network = cut(found, Selection(without, {name: [range(width)] for name, width in without.dims.items()}))
+    assert not [name for name, _ in network.named_parameters() if name.startswith("net")]
+    x = torch.randn(2, 4, 5)
+    torch.testing.assert_close(network(x), parts["after"](parts["before"](x)))

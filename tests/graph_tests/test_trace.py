@@ -290,14 +290,15 @@ def test_lines_are_read_from_the_deepest_frame_of_the_users() -> None:
 
 
 def test_parameters_that_a_forward_writes_to_are_those_of_the_model() -> None:
+    layer = nn.Linear(3, 2)
+
     def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
         if not torch.compiler.is_compiling():
             self.a.weight.data.mul_(0.5)
         y: torch.Tensor = self.a(x)
         return y
 
-    model = Forward(forward, a=nn.Linear(3, 2))
-    before = model.a.weight.detach().clone()
-    found = trace(model, torch.randn(2, 3))
-    assert torch.equal(model.a.weight, before)
+    before = layer.weight.detach().clone()
+    found = trace(Forward(forward, a=layer), torch.randn(2, 3))
+    assert torch.equal(layer.weight, before)
     assert torch.equal(found.module.get_parameter("a.weight"), before)
