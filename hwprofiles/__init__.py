@@ -59,6 +59,7 @@ from .stats import (
     variance_inflation,
 )
 from .target import PRECISION_NAMES, RUNTIME_NAMES, Target
+from .texts import excerpt, plain, shown
 from .timing import compare, compare_files, compare_on
 from .units import Quantity, format_interval, format_percent, format_seconds, parse_quantity
 
@@ -110,6 +111,7 @@ __all__ = [
     "coverage",
     "drift",
     "drift_error",
+    "excerpt",
     "format_interval",
     "format_percent",
     "format_seconds",
@@ -125,6 +127,7 @@ __all__ = [
     "parse_quantity",
     "percentile_samples",
     "pinned",
+    "plain",
     "probe",
     "ratio_interval",
     "read_counters",
@@ -132,6 +135,7 @@ __all__ = [
     "read_rest",
     "read_whole",
     "shipped_profiles",
+    "shown",
     "sync_folder",
     "table_protocol",
     "unavailable",

@@ -17,7 +17,7 @@ from ..errors import TrainingError
 from ..finetune import FitResult, FitStep, evaluate, fit
 from ..graph import Blueprint, Candidate, Selection, full
 from ..importance import Scores, select
-from ..surgery import Proof, Subnet, cut, load_subnet, to_bytes
+from ..surgery import MOST_RUN_BYTES, Proof, Subnet, cut, load_subnet, run_bytes, to_bytes
 from ..tasks import Task
 from .folder import RunFolder
 from .layout import FILES, STORED_FILES, delivered
@@ -123,7 +123,9 @@ def _tune(
 ) -> tuple[Subnet, list[dict[str, Any]]]:
     stored = folder.read_json(f"{place}/finetune.json")
     if stored is not None:
-        return load_subnet(folder.file(place)), stored["history"]
+        # The folder may be a stranger's, but the unpruned network is the user's own, however large.
+        most_bytes = max(MOST_RUN_BYTES, run_bytes(teacher))
+        return load_subnet(folder.file(place), most_bytes=most_bytes), stored["history"]
     progress.stage("finetune", "with the unpruned network as teacher")
     subnet = objective.network(candidate)
     settings = config.finetune

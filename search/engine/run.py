@@ -23,6 +23,7 @@ from ..errors import DataError
 from ..graph import Blueprint, Candidate, comb
 from ..graph.tracing import user_line
 from ..importance import score
+from ..surgery import check_storable
 from ..tasks import Task, load_task
 from . import summary
 from .bench import Bench, in_seconds, is_unneeded, reference_of
@@ -266,11 +267,13 @@ def combed(config: RunConfig, model: nn.Module, example: tuple[torch.Tensor, ...
 
     Raises:
         ExportError: It is larger than a file that could be delivered.
-        ModelError: It does not export, or there is nothing to cut.
+        ModelError: It does not export, there is nothing to cut, or it calls an operator that is not stored.
     """
     check_file_size(model)
     space = config.space
-    return comb(model, example, keep=space.keep, only=space.only, least=space.least)
+    blueprint = comb(model, example, keep=space.keep, only=space.only, least=space.least)
+    check_storable(blueprint.trace.module.graph.nodes)
+    return blueprint
 
 
 def _alarm(limit_s: float | None) -> Callable[[], bool]:

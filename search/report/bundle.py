@@ -28,6 +28,7 @@ from ..config import RunConfig
 from ..deploy import Delivered, Verification, content_of, verify
 from ..engine import BUNDLE, FILES, REPORT_FILE, Outcome, Progress, check_bundle, delivered, execute, translated
 from ..errors import BundleError
+from ..surgery import MOST_RUN_BYTES
 from .markdown import render_markdown
 from .page import render_page
 
@@ -165,6 +166,7 @@ class Bundle:
         runtime: Runtime | None = None,
         seed: int = 0,
         progress: Progress | None = None,
+        most_bytes: int = MOST_RUN_BYTES,
     ) -> Verification:
         """Time the bundle's networks here and now.
 
@@ -174,6 +176,8 @@ class Bundle:
             runtime: Runs them; by default the one that the target names.
             seed: Orders the turns.
             progress: Told how far it is.
+            most_bytes: Memory that a stored network may ask for when it runs, its weights apart; it counts on targets
+                that take no ONNX files.
 
         Raises:
             LatheError: The files are not those of the report, or cannot be timed here.
@@ -188,6 +192,7 @@ class Bundle:
             judged,
             rng=np.random.default_rng(seed),
             on_window=None if progress is None else lambda done, least: progress.step(min(done, least), least),
+            most_bytes=most_bytes,
         )
 
 

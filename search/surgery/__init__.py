@@ -1,6 +1,8 @@
 """Cut networks from blueprints, and prove the cuts right."""
 
+from .allocation import MOST_RUN_BYTES, run_bytes
 from .cut import cut
+from .operators import check_storable
 from .proofs import Proof, compare, draw_like, everything, flat, outputs, permutation, reloaded, silenced
 from .recalibrate import recalibrate
 from .stored import GRAPH_FILE, MODEL_FILE, MOST_GRAPH_BYTES, MOST_WEIGHTS_BYTES, from_bytes, load_subnet, to_bytes
@@ -10,9 +12,11 @@ __all__ = [
     "GRAPH_FILE",
     "MODEL_FILE",
     "MOST_GRAPH_BYTES",
+    "MOST_RUN_BYTES",
     "MOST_WEIGHTS_BYTES",
     "Proof",
     "Subnet",
+    "check_storable",
     "compare",
     "cut",
     "draw_like",
@@ -23,6 +27,7 @@ __all__ = [
     "outputs",
     "permutation",
     "recalibrate",
+    "run_bytes",
     "reloaded",
     "silenced",
     "to_bytes",
