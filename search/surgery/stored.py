@@ -117,8 +117,8 @@ def from_bytes(graph: bytes, model: bytes, *, most_bytes: int = MOST_RUN_BYTES, 
         tensors = load(model)
     except (ValueError, RecursionError, SafetensorError) as exc:
         raise BundleError(
-            f"A bundle's graph is JSON and its weights are safetensors, but reading failed ({excerpt(exc)}): restore the "
-            "file, or run the config again."
+            f"A bundle's graph is JSON and its weights are safetensors, but reading failed ({excerpt(exc)}): restore "
+            "the file, or run the config again."
         ) from exc
     found = document.get("format") if isinstance(document, dict) else None
     if found != GRAPH_FORMAT:
