@@ -43,7 +43,6 @@ from .runtimes import (
     unavailable,
 )
 from .shipped import ShippedProfile, Steadiness, shipped_profiles
-from .shown import printable, shown
 from .stats import (
     MIN_SAMPLES,
     Interval,
@@ -62,6 +61,7 @@ from .stats import (
     variance_inflation,
 )
 from .target import PRECISION_NAMES, RUNTIME_NAMES, Target
+from .texts import excerpt, plain, shown
 from .timing import compare, compare_files, compare_on
 from .units import Quantity, format_bytes, format_interval, format_percent, format_seconds, parse_quantity
 
@@ -116,6 +116,7 @@ __all__ = [
     "coverage",
     "drift",
     "drift_error",
+    "excerpt",
     "format_bytes",
     "format_interval",
     "format_percent",
@@ -134,7 +135,7 @@ __all__ = [
     "parse_quantity",
     "percentile_samples",
     "pinned",
-    "printable",
+    "plain",
     "probe",
     "ratio_interval",
     "read_counters",

@@ -12,7 +12,7 @@ import json
 import math
 from typing import Any
 
-from .shown import shown
+from .texts import shown
 
 Shape = Any
 

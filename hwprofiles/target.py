@@ -6,7 +6,7 @@ import difflib
 import re
 from dataclasses import dataclass
 
-from .shown import shown
+from .texts import shown
 
 RUNTIME_NAMES = ("onnxruntime", "openvino", "torch", "aotinductor", "tensorrt", "null")
 PRECISION_NAMES = ("fp32", "tf32", "fp16", "bf16", "int8")

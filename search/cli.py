@@ -28,12 +28,12 @@ from hwprofiles import (
     Target,
     available_targets,
     check_shape,
+    excerpt,
     format_interval,
     format_percent,
     format_seconds,
     get_runtime,
     parse_json,
-    printable,
     probe,
     read_whole,
     shipped_profiles,
@@ -48,8 +48,9 @@ from .errors import BundleError, ConfigError, is_disk_full
 from .profiling import profile
 from .prune import prune
 from .report import Bundle, run
+from .surgery import MOST_RUN_BYTES
 from .tables import table
-from .terminal import STYLES, TerminalProgress, answers_only, show_report
+from .terminal import STYLES, TerminalProgress, answers_only, show_report, terminal
 
 EXIT_STATUS: Mapping[str, int] = {"met": 0, "unneeded": 0, "missed": 1, "infeasible": 1, "unstable": 3}
 """Verdict -> exit status."""
@@ -98,7 +99,7 @@ def call(arguments: list[str]) -> int:
 
 
 def _errors() -> Console:
-    return Console(stderr=True)
+    return terminal(errors=True)
 
 
 def _ending(command: Callable[P, int]) -> Callable[P, None]:
@@ -113,7 +114,7 @@ def _ending(command: Callable[P, int]) -> Callable[P, None]:
             status = INTERRUPTED
         except LatheError as exc:
             _errors().print(
-                f"error: {printable(exc, _MOST_TOLD)}", style="red", highlight=False, markup=False, soft_wrap=True
+                f"error: {excerpt(exc, _MOST_TOLD)}", style="red", highlight=False, markup=False, soft_wrap=True
             )
             # The same file would do, once there is room: no wrong use.
             status = FAILED if is_disk_full(exc) else int(getattr(exc, "exit_code", FAILED))
@@ -136,7 +137,7 @@ def _answer(outcome: Outcome, as_json: bool) -> int:
     if as_json:
         print(json.dumps(_contract(report) | {"bundle": str(outcome.bundle)}, allow_nan=False))  # noqa: T201
     else:
-        console = Console()
+        console = terminal()
         show_report(console, report)
         console.print(f"report: {outcome.bundle / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
     return EXIT_STATUS[report["verdict"]]
@@ -236,7 +237,7 @@ def targets(as_json: Json = False) -> int:
         }
         print(json.dumps(answer))  # noqa: T201
         return 0
-    console = Console()
+    console = terminal()
     facts = Table(box=None, pad_edge=False, show_header=False)
     for name, fact in _facts(profile, shipped).items():
         facts.add_row(f"[dim]{name}[/]", escape(fact))
@@ -285,6 +286,9 @@ def verify(
     ] = None,
     against: Annotated[Path | None, typer.Option("--against", help="Report whose budget counts instead.")] = None,
     seed: Seed = 0,
+    most_gib: Annotated[
+        float, typer.Option("--most-gib", min=0.0, help="Memory that a stored network may ask for when it runs.")
+    ] = MOST_RUN_BYTES / 2**30,
     as_json: Json = False,
 ) -> int:
     """Time a bundle again, here and now; exit status 1 when it is over the budget on one of the targets."""
@@ -296,17 +300,18 @@ def verify(
         runtime.require(one)
         opened.networks(runtime.artefact_kind)
     found: dict[str, Verification] = {}
+    most = round(most_gib * 2**30)
     with answers_only(), TerminalProgress(_errors()) as progress:
         for one in targets:
             progress.stage("verify", one.slug)
-            found[one.slug] = opened.verify(one, against=budget, seed=seed, progress=progress)
+            found[one.slug] = opened.verify(one, against=budget, seed=seed, progress=progress, most_bytes=most)
     worst = max((made.verdict for made in found.values()), key=_WORST_LAST.index)
     if as_json:
         answers = {slug: {"target": slug, **_verified(made)} for slug, made in found.items()}
         several = {"verdict": worst, "targets": answers}
         print(json.dumps(several if len(answers) > 1 else answers[targets[0].slug]))  # noqa: T201
     else:
-        console = Console()
+        console = terminal()
         for place, (slug, made) in enumerate(found.items()):
             if len(found) > 1:
                 console.print(f"{chr(10) * bool(place)}[bold]{slug}[/]", highlight=False)
@@ -356,7 +361,7 @@ def report(
     if as_json:
         print(json.dumps(dict(opened.report), allow_nan=False))  # noqa: T201
     else:
-        console = Console()
+        console = terminal()
         show_report(console, opened.report)
         for path in written:
             console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
@@ -388,7 +393,7 @@ def _show_plan(found: Plan, as_json: bool) -> int:
     if as_json:
         print(json.dumps(found.to_json()))  # noqa: T201
     else:
-        console = Console()
+        console = terminal()
         base = found.baseline_s
         console.print(f"target           {found.target}", highlight=False)
         console.print(

@@ -20,7 +20,7 @@ from .engine import prune as prune_network
 from .errors import ConfigError
 from .graph.restrict import Restriction
 from .importance import CRITERIA
-from .terminal import TerminalProgress, answers_only
+from .terminal import TerminalProgress, answers_only, terminal
 
 SHOWN = 8
 """Reasons that the terminal lists; the rest are counted."""
@@ -67,7 +67,7 @@ def prune(
         force=force,
         told={"source": model, "weights": None if weights is None else weights.name, "input": inputs or []},
     )
-    with answers_only(), TerminalProgress(Console(stderr=True)) as progress:
+    with answers_only(), TerminalProgress(terminal(errors=True)) as progress:
         network = build_model(model, weights, seed=seed, tell=progress.note)
         found = inputs_of(inputs or (), model, network)
         pruned = prune_network(network, found.args, found.kwargs, out, settings, progress)
@@ -116,9 +116,9 @@ def show_pruned(found: Pruned, as_json: bool) -> int:
         bundle = None if found.bundle is None else str(found.bundle)
         print(json.dumps(promised | {"bundle": bundle}, allow_nan=False))  # noqa: T201
     elif found.bundle is None:
-        _show_uncut(Console(), found.report)
+        _show_uncut(terminal(), found.report)
     else:
-        _show_cut(Console(), found.report, found.bundle)
+        _show_cut(terminal(), found.report, found.bundle)
     return 0 if found.bundle is not None else 1
 
 

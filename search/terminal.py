@@ -11,12 +11,14 @@ from contextlib import contextmanager, redirect_stdout
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook, RenderResult
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
 
-from hwprofiles import format_interval, format_percent, format_seconds
+from hwprofiles import format_interval, format_percent, format_seconds, plain
 
 from .deploy import SENTENCES
 
@@ -37,6 +39,36 @@ TITLES = {
     "accuracy": "Accuracy",
     "verify": "Verify",
 }
+
+
+class _Harmless:
+    """What is printed, with nothing in it that a file could steer the terminal by; colours are added later."""
+
+    def __init__(self, renderable: RenderableType) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._renderable, options):
+            yield segment if segment.control else Segment(plain(segment.text), segment.style)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, self._renderable)
+
+
+class _Cleaning(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Harmless(renderable) for renderable in renderables]
+
+
+def terminal(*, errors: bool = False) -> Console:
+    """Return what every answer (or with `errors` everything else) is printed on.
+
+    Names in tables, bundles and networks are other people's words. Whatever is printed has its control characters
+    written out, so that none of them moves the cursor, hides a line or turns the direction of writing.
+    """
+    console = Console(stderr=errors)
+    console.push_render_hook(_Cleaning())
+    return console
 
 
 @contextmanager
@@ -98,7 +130,7 @@ class TerminalProgress:
         self._finish()
         title = TITLES.get(name, name.capitalize())
         if self._console.is_terminal:
-            self._task = self._bars.add_task(title, total=None, detail=detail)
+            self._task = self._bars.add_task(plain(title), total=None, detail=_quoted(detail))
         else:
             told = f"{title}: {detail}" if detail else title
             self._console.print(told, highlight=False, markup=False, soft_wrap=True)
@@ -106,7 +138,7 @@ class TerminalProgress:
     def step(self, done: int, total: int, detail: str = "") -> None:
         """Move the present stage's bar."""
         if self._task is not None:
-            self._bars.update(self._task, completed=done, total=total, detail=detail)
+            self._bars.update(self._task, completed=done, total=total, detail=_quoted(detail))
         elif not self._console.is_terminal and (now := time.monotonic()) - self._printed > LOG_EVERY_S:
             self._printed = now
             self._console.print(f"  {done} of {total} {detail}".rstrip(), highlight=False, markup=False)
@@ -120,6 +152,11 @@ class TerminalProgress:
             total = self._bars.tasks[self._bars.task_ids.index(self._task)].total or 1
             self._bars.update(self._task, total=total, completed=total, detail="")
             self._task = None
+
+
+def _quoted(detail: str) -> str:
+    """Return words for a bar, which are drawn again and again and not printed: in them, brackets would be markup."""
+    return escape(plain(detail))
 
 
 def show_report(console: Console, report: Mapping[str, Any]) -> None:

@@ -6,11 +6,13 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from ..errors import UnfitFileError
 from ..files import make_whole
 
 FOLDER_VARIABLE = "LATHE_CACHE"
@@ -29,6 +31,40 @@ def cache_folder() -> Path:
     if named:
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lathe"
+
+
+def own_folder(kind: str) -> Path:
+    """Return the folder of one kind of kept files, made where it is not there; only this user can enter it.
+
+    Compiled files are code, which runs when it is loaded. So nobody else may have put any there.
+
+    Raises:
+        UnfitFileError: It is a link or another user's, or others may write to it.
+    """
+    folder = cache_folder() / kind
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.lstat()
+    _check_own(folder, status)
+    if stat.S_IMODE(status.st_mode) != 0o700:
+        folder.chmod(0o700)
+    return folder
+
+
+def _check_own(path: Path, status: os.stat_result) -> None:
+    kind = "a file" if path.suffix else "a folder"
+    if stat.S_ISLNK(status.st_mode) or not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        why = "it is a link, or no file at all"
+    elif status.st_uid != os.geteuid():
+        why = "it belongs to another user"
+    elif stat.S_ISDIR(status.st_mode) and status.st_mode & 0o022:
+        why = "others may write to it"
+    else:
+        return
+    raise UnfitFileError(
+        f"Compiled files are code, so {kind} of them has to be this user's own, but {path} is not fit: {why}. Delete "
+        f"it, or name another folder in the environment variable {FOLDER_VARIABLE}.",
+        path,
+    )
 
 
 def kept(
@@ -51,15 +87,18 @@ def kept(
         conditions: What else decides about the result, as JSON takes it: versions, machine, threads.
         make: Writes the compiled file to a path; its errors pass through, and nothing is kept.
         suffix: Of the file.
+
+    Raises:
+        UnfitFileError: The folder or the file is not this user's alone.
     """
     digest = hashlib.sha256(content)
     digest.update(json.dumps(dict(conditions), sort_keys=True).encode())
-    path = cache_folder() / kind / f"{digest.hexdigest()[:32]}{suffix}"
-    if path.exists():
+    path = own_folder(kind) / f"{digest.hexdigest()[:32]}{suffix}"
+    if os.path.lexists(path):
+        _check_own(path, path.lstat())
         # So that the files used last are those that stay.
         os.utime(path)
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
     _clean(path.parent)
     make_whole(path, make)
     return path

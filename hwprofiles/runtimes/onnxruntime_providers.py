@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..target import Target
-from .kept import cache_folder
+from .kept import own_folder
 
 OPTION = "provider"
 """Option of a target that names the provider on a GPU."""
@@ -84,7 +84,6 @@ def settings(target: Target) -> dict[str, Any]:
             # Each convolution is given the algorithm that is fastest on this GPU, found before anything is timed.
             "cudnn_conv_algo_search": "EXHAUSTIVE",
         }
-    folder = cache_folder() / "onnxruntime-tensorrt"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = own_folder("onnxruntime-tensorrt")
     # One timing cache for all files: a layer that occurs in two networks is given the same kernel in both.
     return {"device_id": "0", "trt_timing_cache_enable": "1", "trt_timing_cache_path": str(folder)}

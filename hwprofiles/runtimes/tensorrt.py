@@ -32,7 +32,7 @@ from ._base import (
     out_of_reach,
     random_inputs,
 )
-from .kept import cache_folder, kept
+from .kept import kept, own_folder
 from .onnx_names import renamed
 from .tensorrt_build import Complaints, build, library
 from .tensorrt_profile import named_layers
@@ -88,7 +88,7 @@ class TensorRt(Runtime):
         self.require(target)
         content = onnx_content(artefact, "TensorRT")
         versions, machine = self.versions(), probe().fingerprint_for(target.device)
-        cache = cache_folder() / self.name / f"{machine}-{versions['tensorrt']}.timing"
+        cache = own_folder(self.name) / f"{machine}-{versions['tensorrt']}.timing"
 
         def make(path: Path) -> None:
             path.write_bytes(build(content, target.precision, target.batch, cache))

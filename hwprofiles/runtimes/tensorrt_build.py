@@ -89,7 +89,6 @@ def build(content: bytes, precision: str, batch: int, cache: Path) -> bytes:
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise complaints.error("build")
-    cache.parent.mkdir(parents=True, exist_ok=True)
     write_whole(cache, bytes(config.get_timing_cache().serialize()))
     return bytes(plan)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hwprofiles import MOST_ONNX_BYTES, ArtefactError, ArtefactKind, check_onnx, read_whole
 
 from ..errors import BundleError
-from ..surgery import MOST_GRAPH_BYTES, MOST_WEIGHTS_BYTES, from_bytes
+from ..surgery import MOST_GRAPH_BYTES, MOST_RUN_BYTES, MOST_WEIGHTS_BYTES, from_bytes
 from .slicing import program_bytes
 
 _MOST = {".onnx": MOST_ONNX_BYTES, ".json": MOST_GRAPH_BYTES, ".safetensors": MOST_WEIGHTS_BYTES}
@@ -33,7 +33,7 @@ class Delivered:
         """Return the files that are needed for a runtime that takes this kind of artefact."""
         return (self.onnx,) if kind == "onnx" else (self.graph, self.weights)
 
-    def content(self, kind: ArtefactKind, batch: int) -> bytes:
+    def content(self, kind: ArtefactKind, batch: int, most_bytes: int = MOST_RUN_BYTES) -> bytes:
         """Return what such a runtime loads.
 
         A program is made of the stored network each time: torch's reader can run code from a program's file, so none
@@ -42,9 +42,10 @@ class Delivered:
         Args:
             kind: What the runtime takes.
             batch: Its batch size; an ONNX file is of one already.
+            most_bytes: Memory that a stored network may ask for when it runs, its weights apart.
 
         Raises:
-            BundleError: The ONNX file or the stored network is damaged, or calls what it may not.
+            BundleError: The ONNX file or the stored network is damaged, calls what it may not, or asks for more memory.
             UnfitFileError: A file is a link, no regular one, or too large.
             ExportError: It does not export.
         """
@@ -55,7 +56,8 @@ class Delivered:
             except ArtefactError as exc:
                 raise BundleError(f"{self.onnx} cannot be used. {exc}") from exc
             return content
-        return program_bytes(from_bytes(*map(content_of, self.files(kind))), batch)
+        found = [content_of(path) for path in self.files(kind)]
+        return program_bytes(from_bytes(*found, most_bytes=most_bytes, batch=batch), batch)
 
     def digest(self, kind: ArtefactKind) -> str:
         """Return the SHA-256 of those files, one after the other."""

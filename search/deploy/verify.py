@@ -18,6 +18,7 @@ from hwprofiles import (
     verify_protocol,
 )
 
+from ..surgery import MOST_RUN_BYTES
 from .delivered import Delivered
 
 Verdict = Literal["met", "unneeded", "missed", "infeasible", "unstable"]
@@ -78,6 +79,7 @@ def verify(
     *,
     rng: np.random.Generator,
     on_window: Callable[[int, int], None] | None = None,
+    most_bytes: int = MOST_RUN_BYTES,
 ) -> Verification:
     """Time the unpruned and the cut network in turn on the target.
 
@@ -88,6 +90,7 @@ def verify(
         budget: What must be met.
         rng: Orders turns and draws inputs.
         on_window: Told (windows so far, windows at least).
+        most_bytes: Memory that a stored network may ask for when it runs, its weights apart.
 
     Raises:
         ArtefactError: The runtime cannot run one.
@@ -97,7 +100,7 @@ def verify(
     """
     runtime.require(target)
     kind = runtime.artefact_kind
-    contents = {name: networks[name].content(kind, target.batch) for name in (BASELINE, SUBNET)}
+    contents = {name: networks[name].content(kind, target.batch, most_bytes) for name in (BASELINE, SUBNET)}
     hashes = {name: networks[name].digest(kind) for name in contents}
     protocol = verify_protocol(budget.kind == "time")
     measured = compare_files(runtime, contents, target, BASELINE, protocol, rng=rng, on_window=on_window)

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..config import build_model, inputs_of
 from ..graph import comb, training_only
-from ..terminal import answers_only, tell
+from ..terminal import answers_only, tell, terminal
 from .content import examine
 from .latency import look_up
 from .show import show
@@ -49,5 +48,5 @@ def doctor(
     if as_json:
         print(json.dumps(content, allow_nan=False))  # noqa: T201
     else:
-        show(Console(), content, every=every)
+        show(terminal(), content, every=every)
     return 0

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hwprofiles import Measurement, Quantity, Runtime, Target, printable
+from hwprofiles import Measurement, Quantity, Runtime, Target, excerpt
 
 from ..config import RunConfig
 from ..deploy import BASELINE, SUBNET, Delivered, Verification, check_export, export, prove, require, verify
@@ -18,7 +18,7 @@ from ..errors import RunFolderError, TrainingError
 from ..finetune import FitResult, evaluate, fit
 from ..graph import Blueprint, Candidate, Selection, full
 from ..importance import Scores, select
-from ..surgery import Proof, Subnet, cut, load_subnet, take_structure, to_bytes
+from ..surgery import MOST_RUN_BYTES, Proof, Subnet, cut, load_subnet, run_bytes, take_structure, to_bytes
 from ..tasks import Task
 from .folder import RunFolder
 from .layout import FILES, STORED_FILES, delivered
@@ -126,7 +126,9 @@ def _tune(
 ) -> tuple[Subnet, list[dict[str, Any]]]:
     stored = folder.read_json(f"{place}/finetune.json", TUNED)
     if stored is not None:
-        subnet = load_subnet(folder.file(place))
+        # The folder may be a stranger's, but the unpruned network is the user's own, however large.
+        most_bytes = max(MOST_RUN_BYTES, run_bytes(teacher))
+        subnet = load_subnet(folder.file(place), most_bytes=most_bytes)
         take_structure(subnet, teacher)
         return subnet, stored["history"]
     progress.stage("finetune", "with the unpruned network as teacher")
@@ -268,7 +270,7 @@ def _read_timing(stored: Mapping[str, Any], path: Path) -> Measurement:
             raise ValueError(f"the networks are {', '.join(found.names)}")
     except (ValueError, TypeError) as exc:
         raise RunFolderError(
-            f"{path} must hold a timing of {BASELINE} and {SUBNET}, but reading it failed ({printable(exc)}): "
+            f"{path} must hold a timing of {BASELINE} and {SUBNET}, but reading it failed ({excerpt(exc)}): "
             "delete it to go on."
         ) from exc
     return found

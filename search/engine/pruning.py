@@ -22,7 +22,7 @@ from ..errors import ExportError, ModelError, NothingToCutError
 from ..graph import Blueprint, Candidate, Selection, Trace, analyse, full, one_per_product, trace, uniform
 from ..graph.restrict import Restriction
 from ..importance import select
-from ..surgery import Subnet, cut, everything, to_bytes
+from ..surgery import Subnet, check_storable, cut, everything, to_bytes
 from .folder import RunFolder
 from .layout import FILES, REPORT_FILE, STRUCTURE_FILE
 from .progress import Progress, Silent
@@ -96,7 +96,8 @@ def prune(
         progress: Told how far it is.
 
     Raises:
-        ModelError: The network does not export, a glob matches nothing, or the batch cannot be dynamic.
+        ModelError: The network does not export or calls what is not stored, a glob matches nothing, or the batch
+            cannot be dynamic.
         ProofError: A proof failed.
         RunFolderError: The folder holds something already, or cannot be written.
         BundleError: The cut network cannot be stored.
@@ -131,6 +132,7 @@ def _traced(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], 
             f"A file that takes any batch needs a network that does, but {traced.static_batch}. Leave out "
             "`--dynamic-batch`, or change the network."
         )
+    check_storable(traced.module.graph.nodes)
     return traced
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwprofiles import Interval, printable
+from hwprofiles import Interval, excerpt
 from latency_tables import LatencyTable, NetworkRow, Predictor
 
 from ..errors import ModelError, RunFolderError
@@ -163,7 +163,7 @@ def _stored_starts(folder: RunFolder, name: str, solutions: Sequence[Solution]) 
         return [Candidate.from_json(item) for item in stored]
     except ValueError as exc:
         raise RunFolderError(
-            f"{folder.file(name)} must hold candidates as a run writes them, but reading failed ({printable(exc)}): "
+            f"{folder.file(name)} must hold candidates as a run writes them, but reading failed ({excerpt(exc)}): "
             "delete it to go on."
         ) from exc
 

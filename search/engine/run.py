@@ -23,6 +23,7 @@ from ..finetune import Length, free_thread_count
 from ..graph import Blueprint, Candidate, comb
 from ..importance import score
 from ..space import SearchSpace
+from ..surgery import check_storable
 from ..tasks import Task, load_task
 from . import summary
 from .aiming import chosen, next_aim
@@ -352,11 +353,13 @@ def combed(config: RunConfig, model: nn.Module, example: tuple[torch.Tensor, ...
 
     Raises:
         ExportError: It is larger than a file that could be delivered.
-        ModelError: It does not export, or there is nothing to cut.
+        ModelError: It does not export, there is nothing to cut, or it calls an operator that is not stored.
     """
     check_file_size(model)
     space = config.space
-    return comb(model, example, keep=space.keep, only=space.only, least=space.least)
+    blueprint = comb(model, example, keep=space.keep, only=space.only, least=space.least)
+    check_storable(blueprint.trace.module.graph.nodes)
+    return blueprint
 
 
 def _alarm(limit_s: float | None) -> Callable[[], bool]:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hwprofiles import printable
+from hwprofiles import excerpt
 
 from ..config import FinetuneSettings
 from ..errors import DataError, RunFolderError, TrainingError
@@ -92,7 +92,7 @@ def _load(run: _Training, stored: dict[str, Any], checkpoint: Path | None) -> No
     # What its tensors and numbers are made of is only seen when they are put to use, which may fail in any way.
     except Exception as exc:
         raise RunFolderError(
-            f"The checkpoint {checkpoint} is damaged ({type(exc).__name__}: {printable(exc)}): delete it to start over."
+            f"The checkpoint {checkpoint} is damaged ({type(exc).__name__}: {excerpt(exc)}): delete it to start over."
         ) from exc
 
 

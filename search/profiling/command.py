@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from hwprofiles import Runtime, Target, get_runtime, parse_quantity
 from latency_tables import ForeignTableError, Store
@@ -17,7 +16,7 @@ from ..engine import translated
 from ..engine.bench import Bench
 from ..errors import ConfigError
 from ..graph import comb
-from ..terminal import TerminalProgress, answers_only
+from ..terminal import TerminalProgress, answers_only, terminal
 from .content import describe
 from .folder import DATA_FILE, PAGE_FILE, TABLE_FILE, claim, default_folder, identity_of
 from .page import render_profile
@@ -45,7 +44,7 @@ def profile(
     """Build or extend the latency table of a network on a target, and say how well it predicts."""
     limit_s = seconds_of(time_limit)
     place, runtime = _target(target)
-    with answers_only(), TerminalProgress(Console(stderr=True)) as progress:
+    with answers_only(), TerminalProgress(terminal(errors=True)) as progress:
         progress.stage("analyse", model)
         network = build_model(model, weights, seed=seed, tell=progress.note)
         found = inputs_of(inputs or (), model, network)
@@ -74,7 +73,7 @@ def profile(
     if as_json:
         print(json.dumps(content, allow_nan=False))  # noqa: T201
     else:
-        show(Console(), content)
+        show(terminal(), content)
     return 0
 
 

@@ -18,9 +18,9 @@ from hwprofiles import (
     Quantity,
     Runtime,
     Target,
+    excerpt,
     get_runtime,
     parse_json,
-    printable,
     read_whole,
     write_whole,
 )
@@ -41,6 +41,7 @@ from ..engine import (
     translated,
 )
 from ..errors import BundleError
+from ..surgery import MOST_RUN_BYTES
 from .markdown import render_markdown
 from .page import render_page
 
@@ -147,7 +148,7 @@ class Bundle:
             yield
         # Drawing what is no report may fail in any way.
         except Exception as exc:
-            told = printable(exc if type(exc) is ValueError else f"{type(exc).__name__}: {exc}")
+            told = excerpt(exc if type(exc) is ValueError else f"{type(exc).__name__}: {exc}")
             raise BundleError(
                 f"{self.path / REPORT_FILE} must hold a report as a run writes it, but reading it failed ({told}): "
                 "restore it, or run the config again."
@@ -175,6 +176,7 @@ class Bundle:
         runtime: Runtime | None = None,
         seed: int = 0,
         progress: Progress | None = None,
+        most_bytes: int = MOST_RUN_BYTES,
     ) -> Verification:
         """Time the bundle's networks here and now.
 
@@ -184,6 +186,8 @@ class Bundle:
             runtime: Runs them; by default the one that the target names.
             seed: Orders the turns.
             progress: Told how far it is.
+            most_bytes: Memory that a stored network may ask for when it runs, its weights apart; it counts on targets
+                that take no ONNX files.
 
         Raises:
             LatheError: The files are not those of the report, or cannot be timed here.
@@ -198,6 +202,7 @@ class Bundle:
             judged,
             rng=np.random.default_rng(seed),
             on_window=None if progress is None else lambda done, least: progress.step(min(done, least), least),
+            most_bytes=most_bytes,
         )
 
 

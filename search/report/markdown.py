@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hwprofiles import plain
+
 from .evidence import conditions_section, proofs_section, repeat_section
 from .outcome import infeasible_section, judgement, latency_section, quality_section
 from .section import Section, Table
@@ -46,7 +48,7 @@ def _section(section: Section) -> list[str]:
         if not table.foldable:
             lines += ["", *_table(table)]
     if section.lines:
-        lines += ["", *(f"    {' '.join(line.split())}" for line in section.lines)]
+        lines += ["", *(f"    {plain(' '.join(line.split()))}" for line in section.lines)]
     return lines
 
 
@@ -61,4 +63,4 @@ def _row(words: list[str] | tuple[str, ...]) -> str:
 
 def _plain(text: object) -> str:
     """Keep a name from being read as markup, and on one line."""
-    return " ".join(str(text).split()).translate(_ESCAPED)
+    return plain(" ".join(str(text).split())).translate(_ESCAPED)

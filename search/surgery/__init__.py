@@ -1,6 +1,8 @@
 """Cut networks from blueprints, and prove the cuts right."""
 
+from .allocation import MOST_RUN_BYTES, run_bytes
 from .cut import cut
+from .operators import check_storable
 from .proofs import (
     Proof,
     compare,
@@ -24,9 +26,11 @@ __all__ = [
     "GRAPH_FILE",
     "MODEL_FILE",
     "MOST_GRAPH_BYTES",
+    "MOST_RUN_BYTES",
     "MOST_WEIGHTS_BYTES",
     "Proof",
     "Subnet",
+    "check_storable",
     "compare",
     "cut",
     "draw_like",
@@ -38,6 +42,7 @@ __all__ = [
     "outputs",
     "permutation",
     "recalibrate",
+    "run_bytes",
     "reloaded",
     "silenced",
     "take_structure",

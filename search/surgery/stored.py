@@ -13,9 +13,8 @@ import copy
 import json
 import keyword
 import math
-import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,14 @@ from torch import fx, nn
 from torch.fx.graph import _PyTreeCodeGen, _PyTreeInfo
 from torch.utils import _pytree as pytree
 
-from hwprofiles import check_plain, check_shape, parse_json, printable, read_whole, shown
+from hwprofiles import check_plain, check_shape, excerpt, parse_json, read_whole, shown
 
 from ..errors import BundleError
 from ..graph.module import held, place
 from ..graph.tracing import MODES, conventional
+from .allocation import MOST_RUN_BYTES, run_bytes
+from .arguments import Kind, kind_of
+from .operators import operator_text, resolve_operator
 from .structure import plain
 from .subnet import Subnet
 
@@ -42,30 +44,6 @@ MOST_GRAPH_BYTES = 256 * 2**20
 
 MOST_WEIGHTS_BYTES = 4 * 2**30
 """Size of a file of weights that is written or read, at most."""
-
-PYTHON_OPERATORS: dict[str, Callable[..., Any]] = {
-    name: getattr(operator, name)
-    for name in (
-        "getitem",
-        "add",
-        "sub",
-        "mul",
-        "floordiv",
-        "truediv",
-        "mod",
-        "neg",
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-    )
-}
-"""Python operators that a graph may call on sizes and tuples."""
-
-REFUSED = frozenset({"from_file", "save", "_print"})
-"""ATen operators that reach outside the process's memory: never stored, never read."""
 
 CONTAINERS = frozenset({"builtins.dict", "builtins.list", "builtins.tuple", "collections.OrderedDict"})
 """Structures that inputs and outputs may have."""
@@ -103,8 +81,12 @@ def to_bytes(subnet: Subnet) -> dict[str, bytes]:
     """Return a subnet as the contents of its two files, by file name.
 
     Raises:
-        BundleError: The graph calls something that is not on the list of operators.
+        BundleError: The graph calls something that is not on the list of operators, or does not say what its inputs
+            are like, or the weights are more than a file may hold.
     """
+    unsaid = [n.name for n in subnet.graph.nodes if n.op == "placeholder" and n.users and n.meta.get("input") is None]
+    if unsaid:
+        raise BundleError(f"A stored graph says of which shape and type its inputs are, but {unsaid[0]!r} does not.")
     if subnet.device is not None and subnet.device.type not in ("cpu", "meta"):
         # A file is read on machines that lack the device, so no call in it may name that.
         subnet = copy.deepcopy(subnet).cpu()
@@ -116,7 +98,13 @@ def to_bytes(subnet: Subnet) -> dict[str, bytes]:
             ties[name] = first[id(value)]
         else:
             first[id(value)] = name
-            tensors[name] = value.detach().cpu().contiguous()
+            tensors[name] = value.detach()
+    held_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if held_bytes > MOST_WEIGHTS_BYTES:
+        raise BundleError(
+            f"A stored network has {MOST_WEIGHTS_BYTES:,} bytes of weights at most, but this one has {held_bytes:,}: "
+            "take a smaller network, or one in half precision."
+        )
     kept = held(subnet, subnet.graph)
     buffers = sorted(name for name, value in kept.items() if not isinstance(value, nn.Parameter))
     info = getattr(subnet.graph._codegen, "pytree_info", None)
@@ -130,14 +118,22 @@ def to_bytes(subnet: Subnet) -> dict[str, bytes]:
         "nodes": [_node_to_json(node) for node in subnet.graph.nodes],
     }
     _check_names(document, tensors)
-    return {GRAPH_FILE: json.dumps(document, indent=1).encode(), MODEL_FILE: save(tensors)}
+    weights = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
+    return {GRAPH_FILE: json.dumps(document, indent=1).encode(), MODEL_FILE: weights}
 
 
-def from_bytes(graph: bytes, model: bytes) -> Subnet:
+def from_bytes(graph: bytes, model: bytes, *, most_bytes: int = MOST_RUN_BYTES, batch: int | None = None) -> Subnet:
     """Read what `to_bytes` wrote; in eval mode.
 
+    Args:
+        graph: Content of the graph's file.
+        model: Content of the file of weights.
+        most_bytes: Memory that the network may ask for when it runs, its weights apart.
+        batch: That it will be run at.
+
     Raises:
-        BundleError: A file is damaged, of another format, or names an operator that is not on the list.
+        BundleError: A file is damaged, of another format, names an operator that is not on the list or hands it what
+            it does not take, or the network asks for more memory.
     """
     try:
         document = parse_json(graph)
@@ -146,7 +142,7 @@ def from_bytes(graph: bytes, model: bytes) -> Subnet:
     # A library may refuse what a damaged file says in any way.
     except Exception as exc:
         raise BundleError(
-            f"A bundle's graph is JSON and its weights are safetensors, but reading failed ({printable(exc)}): "
+            f"A bundle's graph is JSON and its weights are safetensors, but reading failed ({excerpt(exc)}): "
             "restore the file, or run the config again."
         ) from exc
     found = document["format"]
@@ -157,14 +153,16 @@ def from_bytes(graph: bytes, model: bytes) -> Subnet:
     try:
         check_shape(document, _SHAPE, "a graph")
         _check_names(document, tensors)
-        return _subnet(document, tensors)
+        subnet = _subnet(document, tensors)
+        run_bytes(subnet, batch=batch, most=most_bytes)
+        return subnet
     except BundleError:
         raise
     # It becomes Python source and tensors, which may fail in any way.
     except Exception as exc:
         raise BundleError(
             f"A bundle's graph is made of known nodes whose tensors are stored beside it, but reading it raised "
-            f"{type(exc).__name__}: {printable(exc)}: restore both files, or run the config again."
+            f"{type(exc).__name__}: {excerpt(exc)}: restore both files, or run the config again."
         ) from exc
 
 
@@ -183,17 +181,22 @@ def _is_trained(name: str, value: torch.Tensor, document: Mapping[str, Any]) -> 
     return (value.is_floating_point() or value.is_complex()) and name not in document.get("untrained", ())
 
 
-def load_subnet(folder: Path) -> Subnet:
+def load_subnet(folder: Path, *, most_bytes: int = MOST_RUN_BYTES) -> Subnet:
     """Read a subnet from a bundle's folder.
 
+    Args:
+        folder: The bundle.
+        most_bytes: Memory that the network may ask for when it runs, its weights apart.
+
     Raises:
-        BundleError: A file is missing, damaged, of another format, or names an operator that is not on the list.
+        BundleError: A file is missing, damaged, of another format, names an operator that is not on the list or hands
+            it what it does not take, or the network asks for more memory.
         UnfitFileError: A file is a link, no regular one, or too large.
     """
     try:
         check_plain(folder / GRAPH_FILE, folder / MODEL_FILE, folders=False)
         graph = read_whole(folder / GRAPH_FILE, MOST_GRAPH_BYTES)
-        return from_bytes(graph, read_whole(folder / MODEL_FILE, MOST_WEIGHTS_BYTES))
+        return from_bytes(graph, read_whole(folder / MODEL_FILE, MOST_WEIGHTS_BYTES), most_bytes=most_bytes)
     except OSError as exc:
         raise BundleError(
             f"A bundle holds {GRAPH_FILE} and {MODEL_FILE}, but reading {exc.filename} failed: {exc.strerror}."
@@ -271,33 +274,9 @@ def _node_to_json(node: fx.Node) -> dict[str, Any]:
 def _target_to_json(node: fx.Node) -> str:
     if node.op != "call_function":
         return str(node.target)
-    if isinstance(node.target, torch._ops.OpOverload):
-        name = str(node.target)
-        resolve_operator(name)
-        return name
-    name = f"operator.{getattr(node.target, '__name__', node.target)}"
+    name = operator_text(node)
     resolve_operator(name)
     return name
-
-
-def resolve_operator(name: str) -> Callable[..., Any]:
-    """Return the operator that a stored graph names.
-
-    Raises:
-        BundleError: It is not on the list: ATen operators that stay in memory, and arithmetic on sizes.
-    """
-    space, _, rest = name.partition(".")
-    if space == "operator" and rest in PYTHON_OPERATORS:
-        return PYTHON_OPERATORS[rest]
-    packet, _, overload = rest.partition(".")
-    if space == "aten" and packet not in REFUSED and packet.isidentifier() and not packet.startswith("__"):
-        found = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
-        if isinstance(found, torch._ops.OpOverload):
-            return found
-    raise BundleError(
-        f"A stored graph calls ATen operators and arithmetic on sizes only, but it names {shown(name)}: compute that "
-        "with operators of torch, or use the network that `search.cut` returns without storing it."
-    )
 
 
 def _to_json(value: Any) -> Any:
@@ -317,7 +296,7 @@ def _to_json(value: Any) -> Any:
         if isinstance(value, cls):
             return {kind: str(value).removeprefix("torch.")}
     raise BundleError(
-        f"A stored graph's arguments are numbers, names and tensors, but got {type(value).__name__}: {value!r}."
+        f"A stored graph's arguments are numbers, names and tensors, but got {type(value).__name__}: {shown(value)}."
     )
 
 
@@ -337,7 +316,7 @@ def _from_json(value: Any, nodes: Mapping[str, fx.Node]) -> Any:
         return torch.device(content)
     found = getattr(torch, content, None) if kind in _TORCH_VALUES else None
     if found is None or not isinstance(found, _TORCH_VALUES[kind]):
-        raise BundleError(f"A stored argument is one of {sorted(_TORCH_VALUES)}, but got {value!r}.")
+        raise BundleError(f"A stored argument is one of {sorted(_TORCH_VALUES)}, but got {shown(value)}.")
     return found
 
 
@@ -354,13 +333,15 @@ def _modes(stored: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
 
 
 def _graph_from_json(document: Mapping[str, Any]) -> fx.Graph:
-    graph, nodes = fx.Graph(), dict[str, fx.Node]()
+    graph, nodes, kinds = fx.Graph(), dict[str, fx.Node](), dict[fx.Node, Kind]()
     for entry in document["nodes"]:
         args = tuple(_from_json(a, nodes) for a in entry["args"])
         kwargs = {k: _from_json(v, nodes) for k, v in entry["kwargs"].items()}
         if entry["op"] not in ("placeholder", "get_attr", "call_function", "output"):
-            raise BundleError(f"A stored graph has no nodes of kind {entry['op']!r}.")
+            raise BundleError(f"A stored graph has no nodes of kind {shown(entry['op'])}.")
         target = resolve_operator(entry["target"]) if entry["op"] == "call_function" else entry["target"]
+        if entry["name"] in nodes:
+            raise BundleError(f"Each node of a stored graph has a name of its own, but two are {shown(entry['name'])}.")
         node = graph.create_node(entry["op"], target, args, kwargs, name=entry["name"])
         if entry["path"] is not None:
             node.meta["nn_module_stack"] = {entry["path"]: (entry["path"], "")}
@@ -370,7 +351,7 @@ def _graph_from_json(document: Mapping[str, Any]) -> fx.Graph:
             node.meta[MODES] = _modes(entry["modes"])
         else:
             conventional(node)
-        nodes[entry["name"]] = node
+        nodes[entry["name"]], kinds[node] = node, kind_of(node, kinds)
     if document["inputs"] is not None:
         spec = pytree.treespec_loads(document["inputs"]["spec"])
         out = None if document["outputs"] is None else pytree.treespec_loads(document["outputs"])

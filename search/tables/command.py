@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from hwprofiles import MOST_JOURNAL_BYTES, opened_whole, parse_quantity
+from hwprofiles import MOST_JOURNAL_BYTES, opened_whole, parse_quantity, plain
 from latency_tables import EXPORTS, ForeignTableError, compare_tables, marked_frame, write_frame
 from latency_tables import merge as merge_journals
 
 from ..errors import ConfigError
-from ..terminal import answers_only
+from ..terminal import answers_only, terminal
 from .content import describe
 from .difference import EXIT_STATUS, contrast
 from .opening import open_table, reading
@@ -47,7 +46,7 @@ def show(journal: Journal, allow_foreign: Foreign = False, as_json: Json = False
     if as_json:
         print(json.dumps(content, allow_nan=False))  # noqa: T201
     else:
-        show_table(Console(), content)
+        show_table(terminal(), content)
     return 0
 
 
@@ -83,7 +82,7 @@ def merge(
         }
         print(json.dumps(answer))  # noqa: T201
     else:
-        show_merged(Console(), merged)
+        show_merged(terminal(), merged)
     return 0
 
 
@@ -101,7 +100,7 @@ def diff(
     if as_json:
         print(json.dumps(content, allow_nan=False))  # noqa: T201
     else:
-        show_difference(Console(), content)
+        show_difference(terminal(), content)
     return EXIT_STATUS[content["agreement"]]
 
 
@@ -119,15 +118,17 @@ def csv(
         opened = open_table(journal, allow_foreign=allow_foreign)
         frame = marked_frame(opened.table, opened.sources, opened.fingerprint)
     for note in opened.table.notes:
-        Console(stderr=True).print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+        terminal(errors=True).print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
     if out is None:
-        frame.to_csv(sys.stdout, index=False)
+        text = frame.to_csv(index=False)
+        # Another program gets the names as they are, a screen does not.
+        sys.stdout.write(plain(text) if sys.stdout.isatty() else text)
         return 0
     try:
         write_frame(frame, opened.table, out)
     except OSError as exc:
         raise ConfigError(f"`--out` must be writable, but {out} is not ({exc.strerror or exc}): name another.") from exc
-    Console(stderr=True).print(f"wrote {out}", highlight=False, markup=False, soft_wrap=True)
+    terminal(errors=True).print(f"wrote {out}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 

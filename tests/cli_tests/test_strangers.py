@@ -157,8 +157,13 @@ def test_a_table_that_is_no_file_is_not_read(
 
 @pytest.mark.parametrize(
     ("name", "odd"),
-    [("run.json", "link"), ("run.lock", "pipe"), ("table.jsonl", "folder"), ("objectives.jsonl", "link")]
-    + [("study-0.log", "pipe")],
+    [
+        ("run.json", "link"),
+        ("run.lock", "pipe"),
+        ("table.jsonl", "folder"),
+        ("objectives.jsonl", "link"),
+        ("study-0.log", "pipe"),
+    ],
 )
 def test_a_run_does_not_go_on_in_a_folder_with_something_odd(lathe: Lathe, finished: Path, name: str, odd: str) -> None:
     shutil.rmtree(finished / "run/bundle")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from hwprofiles.runtimes.kept import cache_folder, kept
+from hwprofiles import UnfitFileError
+from hwprofiles.runtimes.kept import cache_folder, kept, own_folder
 
 
 @pytest.fixture(autouse=True)
@@ -101,9 +103,65 @@ def test_what_was_used_within_a_day_stays_however_much_it_is(monkeypatch: pytest
 
 def test_what_a_killed_process_left_goes_after_a_day(folder: Path) -> None:
     parts = [folder / "kind" / f".part-{name}" for name in ("dead", "alive")]
+    own_folder("kind")
     for part in parts:
-        part.mkdir(parents=True)
+        part.mkdir()
         (part / "half.pt2").write_text("half")
     aged(parts[0], 2)
     kept("kind", b"program", {}, Maker())
     assert [part.exists() for part in parts] == [False, True]
+
+
+def test_only_the_user_can_enter_the_folder(folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        path = kept("kind", b"program", {}, Maker())
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    path.parent.chmod(0o755)
+    assert kept("kind", b"program", {}, Maker()) == path
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o720, 0o1777])
+def test_a_folder_that_others_may_write_to_is_refused(folder: Path, mode: int) -> None:
+    path = kept("kind", b"program", {}, Maker())
+    path.parent.chmod(mode)
+    with pytest.raises(UnfitFileError, match=r"others may write to it.*LATHE_CACHE"):
+        kept("kind", b"program", {}, Maker())
+
+
+def test_a_folder_that_is_a_link_is_refused(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = kept("kind", b"program", {}, Maker())
+    theirs = tmp_path_factory.mktemp("theirs")
+    path.rename(theirs / path.name)
+    path.parent.rmdir()
+    path.parent.symlink_to(theirs)
+    with pytest.raises(UnfitFileError, match="it is a link"):
+        kept("kind", b"program", {}, Maker())
+
+
+@pytest.mark.parametrize("odd", ["link", "pipe"])
+def test_a_kept_file_that_is_no_file_is_refused(folder: Path, odd: str) -> None:
+    path = kept("kind", b"program", {}, Maker())
+    path.rename(folder / "code")
+    path.symlink_to(folder / "code") if odd == "link" else os.mkfifo(path)
+    with pytest.raises(UnfitFileError, match="it is a link, or no file"):
+        kept("kind", b"program", {}, Maker())
+
+
+@pytest.mark.parametrize("whose", ["folder", "file"])
+def test_what_belongs_to_another_user_is_refused(whose: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = kept("kind", b"program", {}, Maker())
+    own, status = os.geteuid(), Path.lstat
+
+    def lstat(asked: Path) -> os.stat_result:
+        found = list(status(asked))
+        if asked == (path if whose == "file" else path.parent):
+            found[stat.ST_UID] = own + 1
+        return os.stat_result(found)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    with pytest.raises(UnfitFileError, match="it belongs to another user"):
+        kept("kind", b"program", {}, Maker())

@@ -18,7 +18,8 @@ from search.errors import BundleError
 from search.graph import comb, full, sample, uniform
 from search.importance import select
 from search.surgery import Subnet, cut, load_subnet, to_bytes
-from search.surgery.stored import from_bytes, resolve_operator
+from search.surgery.operators import resolve_operator
+from search.surgery.stored import from_bytes
 from tests.networks import EXAMPLE, residual
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +117,7 @@ def test_a_weight_of_two_names_is_stored_once() -> None:
     root.first, root.second = nn.Linear(6, 6), nn.Linear(6, 6)
     root.second.weight = root.first.weight
     x = y = graph.placeholder("x")
+    x.meta["input"] = ((6,), torch.float32)
     for name in ("first", "second"):
         weight, bias = (graph.get_attr(f"{name}.{part}") for part in ("weight", "bias"))
         y = graph.call_function(torch.ops.aten.linear.default, (y, weight, bias))

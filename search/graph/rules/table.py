@@ -45,7 +45,7 @@ _RULES_OF: dict[Rule, tuple[str, ...]] = {
     normalisation.batch_norm: ("batch_norm", "instance_norm"),
     normalisation.layer_norm: ("layer_norm", "rms_norm"),
     normalisation.group_norm: ("group_norm",),
-    pointwise.of_the_first: ("type_as", "zeros_like", "ones_like", "full_like", "empty_like"),
+    pointwise.of_the_first: ("type_as", "zeros_like", "ones_like", "full_like"),
     pointwise.prelu: ("prelu",),
     pointwise.gated: ("glu",),
     pooling.spatial: (
@@ -107,7 +107,7 @@ _RULES_OF: dict[Rule, tuple[str, ...]] = {
     patches.im2col: ("im2col",),
     patches.col2im: ("col2im",),
     patches.windows: ("unfold",),
-    factory.filled: ("zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "new_empty"),
+    factory.filled: ("zeros", "ones", "full", "new_zeros", "new_ones", "new_full"),
     factory.numbered: ("arange", "linspace", "eye", "tril_indices", "triu_indices"),
 }  # fmt: skip
 

@@ -156,6 +156,28 @@ _BITWISE = {
 }
 """Python's operator on bits -> how a graph writes it, and whether it writes to its first argument."""
 
+
+def _emptied(node: fx.Node) -> None:
+    """Fill with zeros what is handed out as it was: what it held is nobody's business, and nothing can depend on it."""
+    target: Any = node.target
+    if target in _FILLED:
+        node.target = _FILLED[target]
+        node.kwargs = {name: value for name, value in node.kwargs.items() if _takes(node.target, name)}
+
+
+def _takes(target: Any, name: str) -> bool:
+    return any(argument.name == name for argument in target._schema.arguments)
+
+
+_aten = torch.ops.aten
+
+_FILLED: dict[Any, Any] = {
+    _aten.empty.memory_format: _aten.zeros.default,
+    _aten.empty_like.default: _aten.zeros_like.default,
+    _aten.new_empty.default: _aten.new_zeros.default,
+}
+"""Call that hands out memory as it was -> the call that fills it."""
+
 _REWRITES: dict[str, Callable[[fx.Node], None]] = {
     "chunk": _split,
     "split": _split,
@@ -173,4 +195,7 @@ _REWRITES: dict[str, Callable[[fx.Node], None]] = {
     "mH": _adjoint,
     "linalg_matmul": _matmul,
     **dict.fromkeys(_BITWISE, _bitwise),
+    "empty": _emptied,
+    "empty_like": _emptied,
+    "new_empty": _emptied,
 }
