@@ -85,6 +85,11 @@ def test_regions_without_gradients_inside_take_part() -> None:
     assert casts(around(forward, a=nn.Linear(4, 4), b=nn.Linear(4, 4)), 4).count(BF16) == 5
 
 
+def test_a_plain_recurrent_layer_is_cast_with_its_states() -> None:
+    model = around(lambda self, x: self.net(x)[0], net=nn.RNN(4, 3, batch_first=True))
+    assert set(casts(model, 5, 4)) == {BF16}
+
+
 def test_a_decorated_method_is_a_region() -> None:
     class Decorated(nn.Module):
         def __init__(self) -> None:
@@ -165,7 +170,7 @@ def test_a_region_whose_casts_cannot_be_written_stays(monkeypatch: pytest.Monkey
     def fail(*_: object) -> None:
         raise ValueError
 
-    monkeypatch.setattr("search.graph.tracing.autocast._casts_of", fail)
+    monkeypatch.setattr("search.graph.tracing.autocast._copied", fail)
     model = around(lambda self, x: self.a(x), a=nn.Linear(4, 4)).eval()
     found = trace(model, torch.randn(2, 4))
     assert "wrap_with_autocast" in operators(found)
@@ -173,8 +178,31 @@ def test_a_region_whose_casts_cannot_be_written_stays(monkeypatch: pytest.Monkey
     check_equal(model, found, torch.randn(3, 4))
 
 
-def test_a_region_stays_where_autocast_casts_what_an_operator_computes_inside() -> None:
-    model = around(lambda self, x: self.net(x)[0], net=nn.GRU(4, 3, batch_first=True)).eval()
-    found = trace(model, torch.randn(2, 5, 4))
-    assert "what autocast does inside gru (gru) is no cast of its arguments" in found.notes[0]
-    check_equal(model, found, torch.randn(2, 5, 4))
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+def test_what_autocast_casts_inside_an_operator_is_computed_in_float32(kind: Any) -> None:
+    def forward(self: Any, x: Tensor) -> Tensor:
+        with on():
+            y = self.net(x)[0]
+        out: Tensor = self.head(y.float())
+        return out
+
+    torch.manual_seed(0)
+    model = Forward(forward, net=kind(4, 8, batch_first=True), head=nn.Linear(8, 2)).eval()
+    blueprint = comb(model, torch.randn(2, 5, 4))
+    (note,) = blueprint.trace.notes
+    assert "computes in float32 there and rounds its results" in note
+    assert {dim.size for dim in blueprint.dims} == {8}
+    x = torch.randn(3, 5, 4)
+    with torch.no_grad():
+        got, expected = blueprint.trace.module(x), model(x)
+    torch.testing.assert_close(got, expected, rtol=0, atol=2e-2)
+    assert permutation(blueprint, np.random.default_rng(0)).passed
+
+
+def test_operators_whose_numbers_are_of_other_types_are_left_in_their_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.graph.tracing.autocast._copied", lambda *_: None)
+    double = nn.Linear(4, 4).double()
+    model = around(lambda self, x: self.a(x.double()), a=double).eval()
+    found = trace(model, torch.randn(2, 4))
+    assert "inside linear (linear) is no cast of its arguments" in found.notes[0]
+    check_equal(model, found, torch.randn(3, 4))

@@ -2,7 +2,9 @@
 
 What is cast is not looked up in lists of operators: each call runs once on stand-ins with autocast switched on, and the
 casts that torch makes of its arguments are watched. That holds for each policy (narrower, float32, the widest type
-that comes) and for each kind of device: autocast for one leaves tensors on another alone.
+that comes) and for each kind of device: autocast for one leaves tensors on another alone. The graph then computes the
+same to the bit. Where autocast casts what an operator of many steps computes inside, that operator computes in float32
+and its results are rounded: this differs from autocast by the rounding of the narrower type, and users are told.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import logging
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,10 +34,30 @@ _BODIES = {AUTOCAST: 4, "wrap_with_set_grad_enabled": 1}
 States = Mapping[str, torch.dtype]
 """Kind of device -> type that autocast is on for."""
 
-_Plan = list[tuple[fx.Node, dict[fx.Node, torch.dtype], torch.dtype | None]]
-"""Call, what is cast of what it reads, and the type that it is told to compute in."""
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What is done to a call.
+
+    Attributes:
+        node: The call.
+        casts: What is cast of what it reads.
+        told: The type that it is told to compute in.
+        back: Whether its results are cast to the types that they had.
+    """
+
+    node: fx.Node
+    casts: Mapping[fx.Node, torch.dtype]
+    told: torch.dtype | None = None
+    back: bool = False
+
+
+_Plan = list[_Change]
 
 _aten = torch.ops.aten
+
+_SINGLE = frozenset({torch.float16, torch.bfloat16, torch.float32})
+"""Types whose numbers float32 holds."""
 
 _COPIES = frozenset({_aten.clone.default, _aten._unsafe_view.default, _aten._reshape_copy.default})
 """Calls that copy numbers in another arrangement."""
@@ -46,14 +69,14 @@ def write_casts(module: nn.Module, region: fx.Node, outer: States | None = None)
     Returns:
         Why nothing was changed; None where it could be done.
     """
-    plan, switches = list[Any](), list[fx.Node]()
+    plan, switches = list[_Change](), list[fx.Node]()
     reason = _planned(module, region, outer or {}, plan, switches)
     if reason is None:
-        for node, casts, told in plan:
-            _apply(node, casts, told)
+        for change in plan:
+            _apply(change)
         for node in switches:
             node.update_arg(_ENABLED, False)
-            node.meta["cast"] = True
+            node.meta["cast"] = [operator_name(change.node) for change in plan if change.back]
     return reason
 
 
@@ -94,19 +117,46 @@ def _watched(body: nn.Module, node: fx.Node, states: States, plan: _Plan) -> str
     if not any(isinstance(value, torch.Tensor) for value in values.values()):
         return None
     try:
-        wanted = _seen(node, values, states)
-        casts = _casts_of(node, values, wanted)
-        cast = {source: value.to(casts[source]) if source in casts else value for source, value in values.items()}
-        told = None if (same := _seen(node, cast, {}).calls == wanted.calls) else _told_type(node)
-        known = same or (told is not None and _seen(node, cast, {}, told).calls == wanted.calls)
+        change = _copied(node, values, states) or _in_float32(node, values)
     except Exception as exc:
         return f"what autocast does to {operator_name(node)} ({node.name}) is not known ({type(exc).__name__})."
-    if not known:
+    if change is None:
         return f"what autocast does inside {operator_name(node)} ({node.name}) is no cast of its arguments."
-    if casts and is_mutable(node):
+    if change.casts and is_mutable(node):
         return f"autocast casts what {operator_name(node)} ({node.name}) writes to."
-    plan.append((node, casts, told))
+    plan.append(change)
     return None
+
+
+def _copied(node: fx.Node, values: Mapping[fx.Node, Any], states: States) -> _Change | None:
+    """Return what makes a call do all that it does under autocast; None where no cast of what it reads does that."""
+    try:
+        wanted = _seen(node, values, states)
+        casts = _casts_of(node, values, wanted)
+        cast = _as_cast(values, casts)
+        if _seen(node, cast, {}).calls == wanted.calls:
+            return _Change(node, casts)
+        told = _told_type(node)
+        found = None if told is None else _seen(node, cast, {}, told)
+    except RuntimeError:
+        return None  # Not all operators run on stand-ins of several types.
+    return _Change(node, casts, told) if found is not None and found.calls == wanted.calls else None
+
+
+def _in_float32(node: fx.Node, values: Mapping[fx.Node, Any]) -> _Change | None:
+    """Return what makes a call compute in float32 and round its results, as nothing else is as near to autocast.
+
+    That is for operators of many steps, such as recurrent layers, some of which autocast narrows.
+    """
+    floats = {n: v for n, v in values.items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
+    if is_mutable(node) or not {value.dtype for value in floats.values()} <= _SINGLE:
+        return None
+    casts = {source: torch.float32 for source, value in floats.items() if value.dtype != torch.float32}
+    return _Change(node, casts, back=True)
+
+
+def _as_cast(values: Mapping[fx.Node, Any], casts: Mapping[fx.Node, torch.dtype]) -> dict[fx.Node, Any]:
+    return {source: value.to(casts[source]) if source in casts else value for source, value in values.items()}
 
 
 def _value(body: nn.Module, node: fx.Node) -> Any:
@@ -186,13 +236,38 @@ def _told_type(node: fx.Node) -> torch.dtype | None:
     return value.dtype if takes and isinstance(value, torch.Tensor) else None
 
 
-def _apply(node: fx.Node, casts: Mapping[fx.Node, torch.dtype], told: torch.dtype | None) -> None:
-    for source, dtype in casts.items():
+def _apply(change: _Change) -> None:
+    node = change.node
+    for source, dtype in change.casts.items():
         with node.graph.inserting_before(node):
-            made = node.graph.call_function(_aten.to.dtype, (source, dtype))
-        made.meta.update({key: value for key, value in node.meta.items() if key != "val"})
-        if "val" in source.meta:
-            made.meta["val"] = source.meta["val"].to(dtype)
+            made = _to(source, dtype, node)
         node.replace_input_with(source, made)
-    if told is not None:
-        node.update_kwarg("dtype", told)
+    if change.told is not None:
+        node.update_kwarg("dtype", change.told)
+    if change.back:
+        results = [node] if isinstance(node.meta["val"], torch.Tensor) else list(node.users)
+        for result in results:
+            _round(result)
+        node.meta["val"] = pytree.tree_map_only(torch.Tensor, _single, node.meta["val"])
+
+
+def _to(source: fx.Node, dtype: torch.dtype, like: fx.Node) -> fx.Node:
+    made = like.graph.call_function(_aten.to.dtype, (source, dtype))
+    made.meta.update({key: value for key, value in like.meta.items() if key != "val"})
+    if "val" in source.meta:
+        made.meta["val"] = source.meta["val"].to(dtype)
+    return made
+
+
+def _round(result: fx.Node) -> None:
+    """Let the readers of a result that is float32 now read it in the type that it had."""
+    value = result.meta["val"]
+    if value.dtype in _SINGLE and value.dtype != torch.float32:
+        result.meta["val"] = _single(value)
+        with result.graph.inserting_after(result):
+            made = _to(result, value.dtype, result)
+        result.replace_all_uses_with(made, delete_user_cb=lambda user: user is not made)
+
+
+def _single(value: torch.Tensor) -> torch.Tensor:
+    return value.float() if value.dtype in _SINGLE else value

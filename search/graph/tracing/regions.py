@@ -61,8 +61,12 @@ def _described(node: fx.Node) -> str:
 
 
 def _meant(node: fx.Node) -> str:
-    if node.meta.get("cast"):
-        return f"what it casts to {str(node.args[1]).removeprefix('torch.')} and back is cast by calls of its own now."
+    if (rounded := node.meta.get("cast")) is not None:
+        kind = str(node.args[1]).removeprefix("torch.")
+        wide = (
+            f" {', '.join(sorted(set(rounded)))} computes in float32 there and rounds its results." if rounded else ""
+        )
+        return f"what it casts to {kind} and back is cast by calls of its own now.{wide}"
     return (
         "autocast is off in the exported network; where autocast is on while the network trains, this part now takes "
         "part in it."
