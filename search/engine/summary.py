@@ -167,7 +167,7 @@ def answered(
         "measurements": {"verify": _measurement(verification.measurement.to_json(), verification.reasons)},
         "predicted_vs_measured": [_compared(item) for item in _distinct(finalists)],
         "export_difference": finished.export_difference,
-        "proofs": {**opened["proofs"], **finished.proofs},
+        "proofs": finished.proofs or opened["proofs"],
     }
     doubts = [
         *_rough(predictor, opened["budget_s"]),

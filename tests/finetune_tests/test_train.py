@@ -16,6 +16,9 @@ from search.config import FinetuneSettings
 from search.errors import DataError, RunFolderError, TrainingError
 from search.finetune import FitStep, evaluate_module, fit
 from search.finetune.checkpoint import read_checkpoint
+from search.graph import comb, uniform
+from search.importance import select
+from search.surgery import cut, from_bytes, to_bytes
 
 from .tiny import SETTINGS, Batches, die_after, tiny_net, tiny_task, train
 
@@ -318,3 +321,32 @@ def test_a_checkpoint_whose_parts_do_not_fit_is_damaged(tmp_path: Path, change: 
     torch.save(content | change, tmp_path / "fit.pt")
     with pytest.raises(RunFolderError, match=r"fit\.pt is damaged .*delete it"):
         train(tmp_path / "fit.pt", epochs=2)
+
+
+class Detector(nn.Module):
+    """A network that keeps the statistics of its normalisation, and does not train its first layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = tiny_net()
+        for parameter in self.body.get_submodule("0").parameters():
+            parameter.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Detector:
+        super().train(mode)
+        self.body.get_submodule("1").eval()
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_what_a_cut_network_does_not_train_stays_as_it_was(ema: float) -> None:
+    blueprint = comb(Detector(), torch.zeros(1, 3, 8, 8))
+    subnet = cut(blueprint, select(blueprint, uniform(blueprint, 0.5)))
+    subnet = from_bytes(*to_bytes(subnet).values())
+    before = state(subnet)
+    fit(subnet, tiny_task(), epochs=2, settings=FinetuneSettings(lr=0.05, ema=ema))
+    moved = {name for name, value in state(subnet).items() if not torch.equal(value, before[name])}
+    assert moved == {f"body.{name}" for name in ("1.weight", "1.bias", "5.weight", "5.bias")}

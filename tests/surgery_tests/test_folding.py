@@ -152,6 +152,8 @@ def test_a_model_whose_hook_left_a_history_is_copied() -> None:
 @pytest.mark.parametrize("name", ["weight norm, hook", "weight norm", "spectral norm"])
 def test_a_layer_that_is_called_twice_keeps_one_weight(name: str) -> None:
     class Twice(Net):
+        d: nn.Module
+
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             x = torch.relu(self.a(x))
             return self.o((x + self.d(torch.relu(self.d(x)))).mean((2, 3)))  # type: ignore[no-any-return]
