@@ -28,7 +28,7 @@ class Chain(nn.Module):
         return out
 
 
-class Sorted(Chain):
+class Renormed(Chain):
     def between(self, x: Tensor) -> Tensor:
         return x.renorm(2, 1, 9.0)
 
@@ -123,7 +123,7 @@ class Dense(nn.Module):
 
 
 def sorted_() -> nn.Module:
-    return Sorted()
+    return Renormed()
 
 
 def viewed() -> nn.Module:

@@ -113,7 +113,7 @@ def test_a_transformer_keeps_sets_for_each_head_and_names_what_freezes_the_three
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
-@pytest.mark.parametrize(("model", "operator"), [(networks.Sorted(), "renorm"), (networks.Branching(), "cond")])
+@pytest.mark.parametrize(("model", "operator"), [(networks.Renormed(), "renorm"), (networks.Branching(), "cond")])
 def test_an_operator_without_a_rule_is_named_with_its_line(model: nn.Module, operator: str) -> None:
     found = content(model)
     unknown = entry(found["unknown"], operator=operator)
