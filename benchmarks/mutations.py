@@ -38,6 +38,15 @@ RULE_FILES = str(Path("search") / "graph" / "rules")
 
 EQUIVALENT: tuple[tuple[str, str, str, str], ...] = (
     ("slice", "concatenate in reverse", "_write_end", "only the size of this axis is used, and that is a sum"),
+    *(
+        ("*embedding_bag*", what, where, "nothing reads what else it returns: a call that does has no rule")
+        for what, where in (
+            ("freeze a free axis", "unread"),
+            ("return a fresh axis", "output 1"),
+            ("return a fresh axis", "output 2"),
+            ("return a fresh axis", "output 3"),
+        )
+    ),
 )
 """(operator (a glob), what is done, part of the line, why it changes nothing)."""
 

@@ -80,13 +80,13 @@ def test_unknown_operators_and_what_the_user_keeps(lathe: Lathe) -> None:
     shown = lathe("doctor", f"{MODULE}:sorted_", "--input", "3,8,8", "--keep", "third")
     assert shown.status == 2
     assert "kept by the user (third)" in shown.words
-    assert "sort has no rule for this use (doctor_tests/networks.py" in shown.words
+    assert "renorm has no rule for this use (doctor_tests/networks.py" in shown.words
     only = lathe("doctor", f"{MODULE}:sorted_", "--input", "3,8,8", "--only", "second")
     assert only.status == 2
     plain = lathe("doctor", f"{MODULE}:sorted_", "--input", "3,8,8")
     assert plain.status == 0
     assert "Operators without a rule" in plain.out
-    assert "sort" in plain.out
+    assert "renorm" in plain.out
 
 
 def test_weights_are_loaded_from_the_present_folder(
@@ -114,7 +114,7 @@ def test_weights_are_loaded_from_the_present_folder(
         ([f"{MODULE}:stages", "--input", "3,8,8", "--keep", "nothing"], "A glob in `keep`"),
         ([f"{MODULE}:stages", "--input", "3,8,8", "--table", "none.jsonl"], "none.jsonl cannot be read"),
         ([f"{MODULE}:stages", "--input", "3,8,8", "--weights", "none.pt"], "none.pt does not exist"),
-        ([f"{MODULE}:whole", "--input", "3,8,8"], "sort has no rule for this use (doctor_tests/networks.py"),
+        ([f"{MODULE}:whole", "--input", "3,8,8"], "renorm has no rule for this use (doctor_tests/networks.py"),
         ([f"{MODULE}:untraceable", "--input", "3,8,8"], "return x.relu() if x.sum() > 0 else x"),
         ([], "Missing argument"),
     ],

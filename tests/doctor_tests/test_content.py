@@ -113,7 +113,7 @@ def test_a_transformer_keeps_sets_for_each_head_and_names_what_freezes_the_three
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
-@pytest.mark.parametrize(("model", "operator"), [(networks.Sorted(), "sort"), (networks.Branching(), "cond")])
+@pytest.mark.parametrize(("model", "operator"), [(networks.Renormed(), "renorm"), (networks.Branching(), "cond")])
 def test_an_operator_without_a_rule_is_named_with_its_line(model: nn.Module, operator: str) -> None:
     found = content(model)
     unknown = entry(found["unknown"], operator=operator)
@@ -156,10 +156,10 @@ def test_nothing_to_cut_names_operators_and_lines() -> None:
         content(networks.Whole())
     message = str(caught.value)
     assert "nothing in this model can be cut" in message
-    assert "sort has no rule for this use (doctor_tests/networks.py" in message
-    assert ".sort(1).values" in message
+    assert "renorm has no rule for this use (doctor_tests/networks.py" in message
+    assert ".renorm(2, 1, 9.0)" in message
     assert "an axis of an input" in message
-    assert message.count("sort has no rule") == 1
+    assert message.count("renorm has no rule") == 1
 
 
 @pytest.mark.slow

@@ -39,9 +39,9 @@ def embedding_bag(call: Call) -> list[Axes]:
     items = [user.args[1] for user in call.node.users if len(user.args) == 2 and user.args[0] is call.node]
     if set(items) != {0}:
         raise ValueError("Only what is found is read.")
-    reason = f"{call.operator} ({call.node.name}) counts bags"
-    others = [[call.fresh(size, reason) for size in shape] for shape in call.outputs[1:]]
-    return [[call.fresh(call.outputs[0][0], reason), call.take("weight", 1)], *others]
+    bags = call.fresh(call.outputs[0][0], f"{call.operator} ({call.node.name}) counts bags")
+    unread = [[call.algebra.atom(size) for size in shape] for shape in call.outputs[1:]]
+    return [[bags, call.take("weight", 1)], *unread]
 
 
 def fake_quantise(call: Call) -> list[Axes]:

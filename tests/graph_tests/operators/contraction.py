@@ -21,6 +21,10 @@ PRODUCTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "cdist": lambda x, y: torch.cdist(x, y.t()),
     "addbmm": lambda x, y: _addbmm(x[None], y[None]),
     "addbmm over the batch": lambda x, y: _addbmm(x.t()[:, :, None], y[:, None]),
+    "linalg_multi_dot": lambda x, y: torch.linalg.multi_dot([x, y]),
+    "chain_matmul": lambda x, y: torch.ops.aten.chain_matmul([x, y]),
+    "linalg_multi_dot, the last of three": lambda x, y: torch.linalg.multi_dot([x @ x.t(), x, y]),
+    "linalg_multi_dot of three": lambda x, y: torch.linalg.multi_dot([x, y, y.t() @ y]),
     "bilinear in the first": lambda x, y: F.bilinear(x, x.sum(1, keepdim=True), y.t()[:, :, None]),
     "bilinear in the second": lambda x, y: F.bilinear(x.sum(1, keepdim=True), x, y.t()[:, None]),
 }

@@ -114,6 +114,13 @@ CASES = [
         (5,),
         dims={"p:0": 3, "p:1": 5},
     ),
+    frame(
+        "bitwise_xor: square",
+        lambda p, q: ((p * 4).int() ^ (q * 4).int()) + q,
+        (4, 4),
+        (4, 4),
+        dims={"p:0": 4, "p:1": 4},
+    ),
     frame("bitwise_left_shift", lambda p, q: (p * 4).int() << (q * 2).int(), (3, 5), (3, 1), dims={"p:0": 3, "p:1": 5}),
     frame("bitwise_right_shift", lambda p: (p * 9).int() >> 1, (3, 5), dims={"p:0": 3, "p:1": 5}),
 ]

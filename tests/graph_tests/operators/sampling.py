@@ -200,4 +200,23 @@ CASES = [
         (6,),
         dims={"p:0": 6, "p:1": 6, "p:2": 6},
     ),
+    *(
+        frame(
+            f"max_unpool{n}d: places of another tensor",
+            lambda p, q, n=n: getattr(F, f"max_unpool{n}d")(
+                q, getattr(F, f"max_pool{n}d")(p, 2, return_indices=True)[1], 2
+            ),
+            (3, 6, *(4,) * n),
+            (3, 6, *(2,) * n),
+            dims={"p:0": 3, "p:1": 6},
+        )
+        for n in (2, 3)
+    ),
+    frame(
+        "embedding_bag: computed numbers",
+        lambda p, q: F.embedding_bag(q.argsort(1), p, mode="sum"),
+        (11, 7),
+        (2, 3),
+        dims={"p:1": 7},
+    ),
 ]
