@@ -6,6 +6,8 @@ import difflib
 import re
 from dataclasses import dataclass
 
+from .texts import shown
+
 RUNTIME_NAMES = ("onnxruntime", "openvino", "torch", "aotinductor", "tensorrt", "null")
 PRECISION_NAMES = ("fp32", "tf32", "fp16", "bf16", "int8")
 
@@ -47,7 +49,7 @@ class Target:
         _check_one_of("precision", self.precision, PRECISION_NAMES)
         if not _DEVICE.fullmatch(self.device):
             raise ValueError(
-                f"`device` must be a lower-case name without hyphens, such as 'cpu', but got {self.device!r}."
+                f"`device` must be a lower-case name without hyphens, such as 'cpu', but got {shown(self.device)}."
             )
         for field, count in (("batch", self.batch), ("threads", self.threads)):
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
@@ -71,11 +73,11 @@ class Target:
         words = slug.split("-")
         counts = [_COUNT.fullmatch(word) for word in words[3:5]]
         if len(words) < 5 or [match[1] for match in counts if match] != ["b", "t"]:
-            raise ValueError(f"{_SLUG_RULE}, but got {slug!r}; write for example 'cpu-onnxruntime-fp32-b1-t1'.")
+            raise ValueError(f"{_SLUG_RULE}, but got {shown(slug)}; write for example 'cpu-onnxruntime-fp32-b1-t1'.")
         batch, threads = (int(match[2]) for match in counts if match)
         options = words[5:]
         if any(option.count("=") != 1 for option in options):
-            raise ValueError(f"{_SLUG_RULE}, but {slug!r} ends in {'-'.join(options)!r}.")
+            raise ValueError(f"{_SLUG_RULE}, but {shown(slug)} ends in {shown('-'.join(options))}.")
         pairs = tuple((name, value) for name, _, value in (option.partition("=") for option in options))
         return cls(words[1], words[0], words[2], batch, threads, pairs)
 
@@ -91,7 +93,9 @@ def near_match(word: str, known: tuple[str, ...]) -> str:
 
 def _check_one_of(field: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise ValueError(f"`{field}` must be one of {', '.join(known)}, but got {value!r}{near_match(value, known)}")
+        raise ValueError(
+            f"`{field}` must be one of {', '.join(known)}, but got {shown(value)}{near_match(value, known)}"
+        )
 
 
 def _check_options(runtime: str, options: tuple[tuple[str, str], ...]) -> None:
@@ -103,9 +107,9 @@ def _check_options(runtime: str, options: tuple[tuple[str, str], ...]) -> None:
         if name not in known:
             raise ValueError(
                 f"An option must be one that the runtime knows ({', '.join(sorted(known)) or 'none'} for {runtime!r}), "
-                f"but got {name!r}; leave it out."
+                f"but got {shown(name)}; leave it out."
             )
         if not _OPTION_VALUE.fullmatch(value):
             raise ValueError(
-                f"The value of an option is made of a-z, 0-9, '_' and '.', but option {name!r} has {value!r}."
+                f"The value of an option is made of a-z, 0-9, '_' and '.', but option {shown(name)} has {shown(value)}."
             )

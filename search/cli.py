@@ -28,6 +28,7 @@ from hwprofiles import (
     ShippedProfile,
     Target,
     available_targets,
+    excerpt,
     format_interval,
     format_percent,
     format_seconds,
@@ -55,6 +56,9 @@ EXIT_STATUS: Mapping[str, int] = {"met": 0, "unneeded": 0, "missed": 1, "infeasi
 
 _WORST_LAST = ("unneeded", "met", "unstable", "infeasible", "missed")
 """Verdicts on several targets: one that says no decides, then one that says nothing."""
+
+MOST_TOLD = 10_000
+"""Characters of an error, at most: more of what a file says would only push the rest off the screen."""
 
 FAILED = 3
 INTERRUPTED = 130
@@ -108,7 +112,9 @@ def _ending(command: Callable[P, int]) -> Callable[P, None]:
             _errors().print("Stopped. The same command goes on from here.", highlight=False)
             status = INTERRUPTED
         except LatheError as exc:
-            _errors().print(f"error: {exc}", style="red", highlight=False, markup=False, soft_wrap=True)
+            _errors().print(
+                f"error: {excerpt(exc, MOST_TOLD)}", style="red", highlight=False, markup=False, soft_wrap=True
+            )
             status = int(getattr(exc, "exit_code", FAILED))
         # Python would end with 1, which here means that the answer is no.
         except Exception:

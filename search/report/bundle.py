@@ -19,8 +19,10 @@ from hwprofiles import (
     Quantity,
     Runtime,
     Target,
+    excerpt,
     get_runtime,
     read_whole,
+    shown,
     write_whole,
 )
 
@@ -96,7 +98,8 @@ class Bundle:
         """
         if not self.report.get("hashes"):
             raise BundleError(
-                f"Only a bundle with a network can be timed, but this run ended with {self.report.get('verdict')!r}."
+                "Only a bundle with a network can be timed, but this run ended with "
+                f"{shown(self.report.get('verdict'))}."
             )
         networks = {name: delivered(self.path, name) for name in FILES}
         for network in networks.values():
@@ -141,7 +144,7 @@ class Bundle:
         except (KeyError, TypeError, ValueError) as exc:
             raise BundleError(
                 f"{self.path / REPORT_FILE} must hold a report as a run writes it, but reading it raised "
-                f"{type(exc).__name__}: {exc}: restore it, or run the config again."
+                f"{type(exc).__name__}: {excerpt(exc)}: restore it, or run the config again."
             ) from exc
 
     def write_pages(self) -> list[Path]:
