@@ -114,9 +114,9 @@ def _check_options(runtime: str, options: tuple[tuple[str, str], ...]) -> None:
         if name not in known:
             raise ValueError(
                 f"An option must be one that the runtime knows ({', '.join(sorted(known)) or 'none'} for {runtime!r}), "
-                f"but got {name!r}; leave it out."
+                f"but got {shown(name)}; leave it out."
             )
         if not _OPTION_VALUE.fullmatch(value):
             raise ValueError(
-                f"The value of an option is made of a-z, 0-9, '_' and '.', but option {name!r} has {value!r}."
+                f"The value of an option is made of a-z, 0-9, '_' and '.', but option {shown(name)} has {shown(value)}."
             )

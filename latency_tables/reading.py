@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwprofiles import Interval, Measurement, format_seconds, median, probe
+from hwprofiles import Interval, Measurement, format_seconds, median, probe, shown
 
 from .errors import CorruptTableError, ForeignTableError
 from .record import BASELINE, SUBNET, Header, Record, StairsRecord
@@ -60,8 +60,8 @@ def check_machine(header: Header, fingerprint: str, allow_foreign: bool) -> None
     """
     if header.fingerprint != fingerprint and not allow_foreign:
         raise ForeignTableError(
-            f"A table holds for the machine it was measured on, but it has {header.fingerprint!r} and this is "
-            f"{fingerprint!r}: build one here, or allow foreign tables and verify what they lead to."
+            f"A table holds for the machine it was measured on, but it has {shown(header.fingerprint)} and this is "
+            f"{shown(fingerprint)}: build one here, or allow foreign tables and verify what they lead to."
         )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast, get_args
 
-from hwprofiles import Measurement, NodeTime, Target, check_shape
+from hwprofiles import Measurement, NodeTime, Target, check_shape, shown
 
 from .errors import CorruptTableError
 from .keys import UnitKey
@@ -90,7 +90,7 @@ class Header:
         if data["format"] not in READABLE_FORMATS:
             known = " and ".join(map(str, READABLE_FORMATS))
             raise CorruptTableError(
-                f"This version reads table formats {known}, but the journal holds format {data['format']!r}: "
+                f"This version reads table formats {known}, but the journal holds format {shown(data['format'])}: "
                 "read it with the version of lathe that wrote it."
             )
         check_shape(data, _HEADER, "a header")
@@ -125,9 +125,11 @@ class Record:
 
     def __post_init__(self) -> None:
         if self.origin not in get_args(Origin):
-            raise ValueError(f"An origin is one of {get_args(Origin)}, but job {self.job!r} has {self.origin!r}.")
+            raise ValueError(
+                f"An origin is one of {get_args(Origin)}, but job {shown(self.job)} has {shown(self.origin)}."
+            )
         if (self.measurement is None) != bool(self.message):
-            raise ValueError(f"A record holds a measurement or a failure's message, not both: job {self.job!r}.")
+            raise ValueError(f"A record holds a measurement or a failure's message, not both: job {shown(self.job)}.")
         object.__setattr__(self, "versions", _frozen(self.versions))
         object.__setattr__(self, "units", MappingProxyType(dict(self.units)))
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwprofiles import MOST_JOURNAL_BYTES, open_journal, parse_json, read_whole
+from hwprofiles import MOST_JOURNAL_BYTES, excerpt, open_journal, parse_json, read_whole
 
 from .errors import CorruptTableError, LockedTableError
 from .record import Header, Record, StairsRecord
@@ -171,7 +171,7 @@ def _parse(content: bytes, name: str) -> Contents:
             else:
                 records.append(Record.from_json(data))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            why = f"{type(error).__name__}: {error}"
+            why = f"{type(error).__name__}: {excerpt(error)}"
             notes.append(f"Line {number} of {name} is not a record ({why}): skipped; its job will be measured again.")
     return Contents(header, tuple(records), tuple(notes), len(whole), ends_open, tuple(stairs))
 
@@ -197,5 +197,5 @@ def _header(line: bytes, name: str) -> Header:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptTableError(
             f"The first line of a table says what it belongs to, but that of {name} is unreadable "
-            f"({type(error).__name__}: {error}): put the header back from a copy or move the file away."
+            f"({type(error).__name__}: {excerpt(error)}): put the header back from a copy or move the file away."
         ) from error

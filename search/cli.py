@@ -58,6 +58,9 @@ EXIT_STATUS: Mapping[str, int] = {"met": 0, "unneeded": 0, "missed": 1, "infeasi
 _WORST_LAST = ("unneeded", "met", "unstable", "infeasible", "missed")
 """Verdicts on several targets: one that says no decides, then one that says nothing."""
 
+MOST_TOLD = 10_000
+"""Characters of an error, at most: more of what a file says would only push the rest off the screen."""
+
 FAILED = 3
 INTERRUPTED = 130
 
@@ -65,9 +68,6 @@ _UNFORESEEN = (
     "error: this failure was not foreseen. The last lines above say where it came up: in a file of yours, mend it "
     "there; in one of Lathe's, please report it with the text above. The same command goes on from here."
 )
-
-_MOST_TOLD = 20_000
-"""Characters of the longest error that is printed whole; some list all that is wrong."""
 
 _FULL = (
     "There must be room to write, but the disk is full, perhaps the one of the temporary files: make some, or set "
@@ -114,10 +114,15 @@ def _ending(command: Callable[P, int]) -> Callable[P, None]:
             status = INTERRUPTED
         except LatheError as exc:
             _errors().print(
-                f"error: {excerpt(exc, _MOST_TOLD)}", style="red", highlight=False, markup=False, soft_wrap=True
+                f"error: {excerpt(exc, MOST_TOLD)}", style="red", highlight=False, markup=False, soft_wrap=True
             )
             # The same file would do, once there is room: no wrong use.
             status = FAILED if is_disk_full(exc) else int(getattr(exc, "exit_code", FAILED))
+        # Where a user's code says so in a place that nobody thought of, that must not end the command without a word.
+        except SystemExit as exc:
+            told = f"error: The network, the task or a library of theirs ended the program (SystemExit: {exc})."
+            _errors().print(told, style="red", highlight=False, markup=False, soft_wrap=True)
+            status = FAILED
         # Python would end with 1, which here means that the answer is no.
         except Exception as exc:
             if is_disk_full(exc):

@@ -22,6 +22,7 @@ from hwprofiles import (
     get_runtime,
     parse_json,
     read_whole,
+    shown,
     write_whole,
 )
 
@@ -104,7 +105,8 @@ class Bundle:
         """
         if not self.report.get("hashes"):
             raise BundleError(
-                f"Only a bundle with a network can be timed, but this run ended with {self.report.get('verdict')!r}."
+                "Only a bundle with a network can be timed, but this run ended with "
+                f"{shown(self.report.get('verdict'))}."
             )
         networks = {name: delivered(self.path, name) for name in FILES}
         for network in networks.values():

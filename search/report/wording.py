@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from hwprofiles import format_interval, format_percent, format_seconds
+from hwprofiles import format_interval, format_percent, format_seconds, shown
 
 NOT_MEASURED = "not measured"
 NOT_RECORDED = "not recorded"
@@ -32,12 +32,12 @@ def verdict_words(report: Mapping[str, Any]) -> tuple[str, str]:
     """
     if report.get("format") != FORMAT:
         raise ValueError(
-            f"A report must have `format` {FORMAT}, but got {report.get('format')!r}; "
+            f"A report must have `format` {FORMAT}, but got {shown(report.get('format'))}; "
             "read it with the version of Lathe that wrote it."
         )
     verdict = report.get("verdict")
     if verdict not in VERDICTS:
-        raise ValueError(f"`verdict` must be one of {', '.join(VERDICTS)}, but got {verdict!r}.")
+        raise ValueError(f"`verdict` must be one of {', '.join(VERDICTS)}, but got {shown(verdict)}.")
     word, sentence = VERDICTS[verdict]
     return word, sentence.format(budget=budget_text(report))
 

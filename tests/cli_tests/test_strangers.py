@@ -147,7 +147,10 @@ def test_a_table_that_is_no_file_is_not_read(
     lathe: Lathe, finished: Path, tmp_path: Path, command: str, odd: str
 ) -> None:
     words = put(tmp_path / "table.jsonl", odd)
-    more = {"diff": [finished / "run/table.jsonl"], "merge": [finished / "run/table.jsonl", "--out", tmp_path / "new"]}
+    more: dict[str, list[Any]] = {
+        "diff": [finished / "run/table.jsonl"],
+        "merge": [finished / "run/table.jsonl", "--out", tmp_path / "new"],
+    }
     with within(20):
         answer = lathe("table", command, tmp_path / "table.jsonl", *more.get(command, []))
     assert (answer.status, answer.out) == (2, "")

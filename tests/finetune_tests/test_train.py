@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hwprofiles import UnfitFileError
 from search.config import FinetuneSettings
 from search.errors import DataError, RunFolderError, TrainingError
 from search.finetune import FitStep, evaluate_module, fit
@@ -19,6 +22,7 @@ from search.finetune.checkpoint import read_checkpoint
 from search.graph import comb, uniform
 from search.importance import select
 from search.surgery import cut, from_bytes, to_bytes
+from tests.limits import within
 
 from .tiny import SETTINGS, Batches, die_after, tiny_net, tiny_task, train
 
@@ -149,6 +153,27 @@ def test_a_kill_while_the_checkpoint_is_written_leaves_the_old_one(
         train(tmp_path / "other.pt")
     assert [path.name for path in tmp_path.iterdir()] == ["fit.pt"]
     assert same(state(model), state(train(None)[0]))
+
+
+@pytest.mark.parametrize("odd", ["link", "pipe", "huge", "packed"])
+def test_a_checkpoint_that_a_stranger_made_is_refused(tmp_path: Path, odd: str) -> None:
+    path = tmp_path / "fit.pt"
+    if odd == "link":
+        path.symlink_to("/dev/zero")
+    elif odd == "pipe":
+        os.mkfifo(path)
+    elif odd == "huge":
+        with path.open("wb") as file:
+            file.truncate(2**40)
+    else:
+        # A few bytes that become a great many as they are read.
+        train(path)
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "new", "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                new.writestr(name, old.read(name))
+        path.write_bytes((tmp_path / "new").read_bytes())
+    with within(20), pytest.raises((UnfitFileError, RunFolderError), match="is damaged" if odd == "packed" else "but "):
+        read_checkpoint(path, {})
 
 
 def test_a_finished_checkpoint_returns_at_once(tmp_path: Path) -> None:

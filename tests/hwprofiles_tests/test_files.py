@@ -96,6 +96,21 @@ def test_what_is_no_file_is_not_appended_to(tmp_path: Path, kind: str) -> None:
 
 
 @KINDS
+def test_what_took_a_files_place_after_the_look_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path, (put, word) = tmp_path / "report.json", ODD[kind]
+    put(path)
+    monkeypatch.setattr(files, "check_plain", lambda *_, **__: None)
+    with within(5), pytest.raises(UnfitFileError, match=word):
+        read_whole(path, 100)
+    if kind != "folder":
+        with within(5), pytest.raises(UnfitFileError, match=word):
+            open_journal(path)
+    assert not (tmp_path / "nowhere").exists()
+
+
+@KINDS
 def test_what_is_no_file_is_replaced_not_written_to(tmp_path: Path, kind: str) -> None:
     path, (put, _) = tmp_path / "report.md", ODD[kind]
     put(path)

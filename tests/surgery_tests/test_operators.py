@@ -146,7 +146,7 @@ class Small(nn.Module):
         self.a, self.b = nn.Conv2d(3, 6, 3, padding=1), nn.Linear(6, 4)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        first, second = torch.relu(self.a(x)).split(3, 1)
+        first, second = torch.split(torch.relu(self.a(x)), 3, 1)
         y = torch.cat([first, second * 2.0], 1).to(torch.float32).mean((2, 3))
         out: torch.Tensor = self.b(y + torch.zeros(y.shape[0], 6))
         return out
