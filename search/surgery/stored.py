@@ -57,7 +57,7 @@ _SHAPE: Mapping[str, Any] = {
     "nodes": [
         {
             "name": str,
-            "op": frozenset({"placeholder", "get_attr", "call_function", "output"}),
+            "op": str,
             "target": str,
             "args": [object],
             "kwargs": {str: object},

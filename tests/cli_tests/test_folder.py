@@ -17,8 +17,8 @@ from .conftest import Answer, Lathe
 from .project import write_config
 
 
-def _refused(answer: Answer, *words: str) -> None:
-    assert (answer.status, answer.out) == (2, "")
+def _refused(answer: Answer, *words: str, status: int = 2) -> None:
+    assert (answer.status, answer.out) == (status, "")
     assert "Traceback" not in answer.err
     assert [word for word in words if word not in answer.words] == []
 
@@ -96,7 +96,7 @@ def test_disk_full_on_the_way(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fill)
         answer = lathe("run", project / "net.toml", "--json")
-    _refused(answer, "The disk that holds", str(project / "run"), "is full", "make room", "same command")
+    _refused(answer, "The disk that holds", str(project / "run"), "is full", "make room", "same command", status=3)
     assert lathe("run", project / "net.toml").status == 0
     structures = [json.loads((at / "run/bundle/structure.json").read_text()) for at in (finished, project)]
     assert structures[0]["candidate"] == structures[1]["candidate"]
@@ -115,7 +115,7 @@ def test_file_on_a_full_disk(
         place(part, path, replace=replace)
 
     monkeypatch.setattr(files, "_place", full)
-    _refused(lathe("run", project / "net.toml", "--json"), "The disk that holds", "is full")
+    _refused(lathe("run", project / "net.toml", "--json"), "The disk that holds", "is full", status=3)
     assert not list((project / "run").rglob("*.part"))
     monkeypatch.undo()
     assert lathe("run", project / "net.toml").status == 0
