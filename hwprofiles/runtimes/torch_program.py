@@ -141,9 +141,10 @@ def named_outputs(found: Any) -> dict[str, NDArray[np.generic]]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence what the library says of its own deprecations."""
+    """Silence what the library says of its own deprecations, and 2.11 of the bytes that its reader hands to itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
+        warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
         yield
 
 
