@@ -31,7 +31,7 @@ _OWN = (
     *FILES.values(),
     *chain(*STORED_FILES.values()),
     *("run.json", "run.lock", "stages.json", "table.jsonl", "objectives.jsonl", "rough.json"),
-    *("study-*.log*", "starts-*.json", "candidates", "bundle"),
+    *("study-*.log", "starts-*.json", "candidates", "bundle"),
 )
 """Names, as globs, that a run writes in its folder."""
 

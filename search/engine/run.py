@@ -23,7 +23,7 @@ from ..finetune import Length, free_thread_count
 from ..graph import Blueprint, Candidate, comb
 from ..importance import score
 from ..space import SearchSpace
-from ..surgery import check_storable
+from ..surgery import check_storable, cut, everything
 from ..tasks import Task, load_task
 from . import summary
 from .aiming import chosen, next_aim
@@ -336,8 +336,8 @@ def analysed(config: RunConfig, progress: Progress) -> tuple[Blueprint, Task]:
     """
     check_inputs(config)
     model, task = load_model(config, config.run.seed, progress.note), load_task(config, progress.note)
-    rehearse(config, model, task)
     blueprint = combed(config, model, example_of(config))
+    rehearse(config, cut(blueprint, everything(blueprint)), task)
     check_trains(blueprint)
     return blueprint, task
 

@@ -43,7 +43,7 @@ def to_fold(
     the network's values.
     """
     computed = computed_weights(graph)
-    live = {atom for atom in atoms_of_values(graph, computed, axes, algebra) if algebra.frozen(atom) is None}
+    live = {atom for atom in atoms_of_values(graph, axes, algebra) if algebra.frozen(atom) is None}
     spoilt, without_rule = set[fx.Node](), set(unknown)
     for node in graph.nodes:
         if node in computed:

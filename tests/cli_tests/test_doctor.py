@@ -182,7 +182,8 @@ def test_a_file_that_is_no_table(lathe: Lathe, finished: Path) -> None:
     assert "Traceback" not in answer.err
     folder = lathe("doctor", f"{MODULE}:stages", "--input", "3,8,8", "--table", finished)
     assert folder.status == 2
-    assert "cannot be read" in folder.words
+    assert "regular files only" in folder.words
+    assert "is a folder" in folder.words
 
 
 def _blueprint(folder: Path) -> Blueprint:

@@ -23,7 +23,8 @@ FAILING = TASK.replace(
 )
 
 
-@pytest.mark.parametrize(("good", "words"), [(0, "back at the start"), (4, "back at the end of epoch 0")])
+@pytest.mark.parametrize(("good", "words"), [(1, "back at the start"), (5, "back at the end of epoch 0")])
+# One call is the rehearsal's.
 def test_loss_of_an_own_task_is_not_a_number(lathe: Lathe, project: Path, good: int, words: str) -> None:
     (project / "task.py").write_text(FAILING.replace("GOOD", str(good)))
     answer = lathe("run", write_config(project, *OWN), "--json")
@@ -38,7 +39,7 @@ def test_loss_of_an_own_task_is_not_a_number(lathe: Lathe, project: Path, good: 
     outputs = load_subnet(kept)(torch.ones(2, 3, 8, 8))
     assert outputs.shape == (2, 4)
     assert bool(outputs.isfinite().all())
-    if good:
+    if good > 1:
         # The last good state is that of the epoch's end, as the checkpoint has it, and not where it started.
         stored = torch.load(kept.parent / "finetune.ckpt", weights_only=True)["average"]
         for name, value in load_file(kept / "model.safetensors").items():
@@ -46,9 +47,9 @@ def test_loss_of_an_own_task_is_not_a_number(lathe: Lathe, project: Path, good: 
 
 
 def test_learning_rate_is_too_high(lathe: Lathe, project: Path) -> None:
-    config = write_config(project, ("epochs = 2", 'epochs = 8\nlr = 1e30\noptimizer = "sgd"\nclip = 0\nwarmup = 0'))
+    config = write_config(project, ("epochs = 2", 'epochs = 8\nlr = 1e6\noptimizer = "sgd"\nclip = 0\nwarmup = 0'))
     answer = lathe("run", config)
     assert (answer.status, answer.out) == (3, "")
-    assert "Lower `lr` (now 1e+30" in answer.words
+    assert "Lower `lr` (now 1e+06" in answer.words
     (kept,) = (project / "run/candidates").glob("*/last-good")
-    assert bool(load_subnet(kept)(torch.ones(2, 3, 8, 8)).isfinite().all())
+    assert all(bool(parameter.isfinite().all()) for parameter in load_subnet(kept).parameters())

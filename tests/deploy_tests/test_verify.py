@@ -15,7 +15,6 @@ import torch
 
 from hwprofiles import (
     PROTOCOLS,
-    ArtefactError,
     Measurement,
     NullRuntime,
     Quantity,
@@ -185,7 +184,7 @@ def test_what_cannot_be_timed_is_an_error(files: dict[str, Delivered], tmp_path:
     file.write_bytes(b"not a network")
     broken = replace(files["subnet"], onnx=file, graph=file)
     budget, rng = Quantity(0.5, "fraction"), np.random.default_rng(0)
-    with pytest.raises(ArtefactError):
+    with pytest.raises(BundleError, match=r"broken\.onnx cannot be used"):
         verify(NullRuntime(), Target("null"), {**files, "subnet": broken}, budget, rng=rng)
     with pytest.raises(RuntimeUnavailableError):
         verify(NullRuntime(), Target("onnxruntime"), files, budget, rng=rng)

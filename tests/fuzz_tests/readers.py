@@ -223,7 +223,7 @@ def _write_onnx(folder: Path) -> None:
 
 def _load_onnx(runtime: str) -> Callable[[Path], object]:
     def load(path: Path) -> object:
-        with get_runtime(runtime).load(path.read_bytes(), replace(CPU, runtime=runtime), np.random.default_rng(0)):
+        with get_runtime(runtime).load(path, replace(CPU, runtime=runtime), np.random.default_rng(0)):
             return None
 
     return load

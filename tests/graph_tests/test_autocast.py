@@ -204,5 +204,5 @@ def test_operators_whose_numbers_are_of_other_types_are_left_in_their_region(mon
     double = nn.Linear(4, 4).double()
     model = around(lambda self, x: self.a(x.double()), a=double).eval()
     found = trace(model, torch.randn(2, 4))
-    assert "inside linear (linear) is no cast of its arguments" in found.notes[0]
+    assert any("inside linear (linear) is no cast of its arguments" in note for note in found.notes)
     check_equal(model, found, torch.randn(3, 4))

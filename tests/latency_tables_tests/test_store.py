@@ -97,10 +97,12 @@ def test_a_corrupt_line_is_named_and_the_others_survive(store: Store, damage: by
     assert damage in store.path.read_bytes(), "only a torn tail is ever removed"
 
 
-@pytest.mark.parametrize("line", [b"{}\n", b'{"format":99}\n'])
-def test_an_unknown_format_is_refused(store: Store, line: bytes) -> None:
+@pytest.mark.parametrize(
+    ("line", "words"), [(b"{}\n", "must have 'format'"), (b'{"format":99}\n', "reads table formats 1 and 2")]
+)
+def test_an_unknown_format_is_refused(store: Store, line: bytes, words: str) -> None:
     store.path.write_bytes(line)
-    with pytest.raises(CorruptTableError, match="reads table formats 1 and 2"):
+    with pytest.raises(CorruptTableError, match=words):
         store.read()
 
 

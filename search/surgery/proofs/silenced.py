@@ -71,7 +71,7 @@ def _blended(blueprint: Blueprint, candidate: Candidate) -> set[int]:
 def _weights(blueprint: Blueprint) -> tuple[set[str], frozenset[int]]:
     """Return the names of the calls that compute weights, and the atoms that the network's values have, too."""
     fixed = computed_weights(blueprint.graph)
-    valued = atoms_of_values(blueprint.graph, fixed, blueprint.axes, blueprint.algebra)
+    valued = atoms_of_values(blueprint.graph, blueprint.axes, blueprint.algebra)
     return {node.name for node in fixed}, valued
 
 
