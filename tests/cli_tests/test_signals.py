@@ -61,8 +61,10 @@ def started(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def _as_in_the_foreground() -> None:
-    # A shell lets its jobs in the background ignore Ctrl-C, and these tests may be such a job.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A shell lets its jobs in the background ignore Ctrl-C, `nohup` the end of the terminal, and these tests may be
+    # such a job.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def answers(process: int) -> bool:
@@ -132,9 +134,11 @@ def test_a_signal_during_a_profile(number: signal.Signals, after_s: float, proje
 
 
 def test_a_signal_that_the_parent_ignores_stays_ignored() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = signal.getsignal(signal.SIGHUP)
     try:
+        _as_in_the_foreground()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         end_at_once()
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         assert signal.getsignal(signal.SIGTERM) is not kept[signal.SIGTERM]
@@ -147,6 +151,7 @@ def test_a_signal_that_the_parent_ignores_stays_ignored() -> None:
 @pytest.fixture
 def handlers() -> Iterator[None]:
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    _as_in_the_foreground()
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)
@@ -193,6 +198,12 @@ def test_a_second_signal_does_not_wait_for_the_first() -> None:
         "    finally:\n        signal.raise_signal(2)\n        time.sleep(60)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        preexec_fn=_as_in_the_foreground,
     )
     assert (done.returncode, done.stderr) == (130, f"{TOLD}\n")
