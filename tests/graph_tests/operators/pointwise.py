@@ -121,6 +121,28 @@ CASES = [
         (4, 4),
         dims={"p:0": 4, "p:1": 4},
     ),
+    *(
+        frame(
+            f"{name}: alone",
+            lambda p, q, name=name: getattr(torch, name)((p * 4).int(), (q * 4).int()),
+            (3, 5),
+            (3, 1),
+            dims={"p:0": 3, "p:1": 5},
+        )
+        for name in ("bitwise_and", "bitwise_or", "bitwise_xor")
+    ),
+    *(
+        frame(
+            f"{name}: alone, square",
+            lambda p, q, name=name: getattr(torch, name)((p * 4).int(), (q * 4).int()),
+            (4, 4),
+            (4, 4),
+            dims={"p:0": 4, "p:1": 4},
+        )
+        for name in ("bitwise_and", "bitwise_or", "bitwise_xor")
+    ),
+    frame("bitwise_not", lambda p: ~(p * 4).int(), (3, 5), dims={"p:0": 3, "p:1": 5}),
+    frame("tanh", torch.tanh, (3, 5, 7, 2), dims={"p:0": 3, "p:1": 5, "p:2": 7, "p:3": 2}),
     frame("bitwise_left_shift", lambda p, q: (p * 4).int() << (q * 2).int(), (3, 5), (3, 1), dims={"p:0": 3, "p:1": 5}),
     frame("bitwise_right_shift", lambda p: (p * 9).int() >> 1, (3, 5), dims={"p:0": 3, "p:1": 5}),
 ]

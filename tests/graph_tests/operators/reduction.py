@@ -63,6 +63,13 @@ CASES = [
     ),
     _reduced("prod: an axis that stays", lambda p: p.prod(-1, keepdim=True), ["p:2"]),
     _reduced("nansum: all axes", lambda p: p.nansum()),
+    frame(
+        "mean: among five axes",
+        lambda p: p.mean(1),
+        (3, 5, 7, 2, 4),
+        dims={"p:0": 3, "p:1": 5, "p:2": 7, "p:3": 2, "p:4": 4},
+        blended=["p:1"],
+    ),
     _reduced("mean: all axes", lambda p: p.mean(), ["p:0", "p:1", "p:2"]),
     _reduced("softmax", lambda p: p.softmax(1), ["p:1"]),
     _reduced("log_softmax", lambda p: p.log_softmax(-1), ["p:2"]),

@@ -87,7 +87,7 @@ def _attended(network: Any, x: Tensor) -> Tensor:
 
 CASES = [
     *(case for name in ("max", "min", "median", "nanmedian", "mode") for case in _values(name)),
-    *(case for name in ("max", "min", "median", "mode") for case in _positions(name)),
+    *(case for name in ("max", "min", "median", "nanmedian", "mode") for case in _positions(name)),
     *(case for name in ("kthvalue",) for case in _positions(name, 2)),
     *(
         frame(f"{name}: all axes", getattr(torch, name), (3, 5), dims={"p:0": 3, "p:1": 5}, blended=["p:0", "p:1"])

@@ -102,6 +102,7 @@ CASES = [
     frame("movedim: two, square", lambda p: p.movedim((0, 1), (1, 2)), (4, 4, 4), dims=CUBE),
     frame("moveaxis: one, square", lambda p: p.moveaxis(0, 2), (4, 4, 4), dims=CUBE),
     frame("squeeze", lambda p: p.squeeze(1), (3, 1, 5), dims={"p:0": 3, "p:2": 5}),
+    frame("squeeze: four axes", lambda p: p.squeeze(1), (3, 1, 5, 7, 2), dims={"p:0": 3, "p:2": 5, "p:3": 7, "p:4": 2}),
     frame("squeeze: all, square", lambda p: p.squeeze(), (4, 1, 4, 1), dims={"p:0": 4, "p:2": 4}),
     frame("unsqueeze", lambda p: p.unsqueeze(1), (3, 5), dims={"p:0": 3, "p:1": 5}),
     frame("unsqueeze: at the end, square", lambda p: p.unsqueeze(-1), (4, 4), dims={"p:0": 4, "p:1": 4}),
