@@ -39,6 +39,10 @@ RULE_FILES = str(Path("search") / "graph" / "rules")
 EQUIVALENT: tuple[tuple[str, str, str, str], ...] = (
     ("slice", "concatenate in reverse", "_write_end", "only the size of this axis is used, and that is a sum"),
     *(
+        (name, "do not keep apart", "call.contracts(last", "what the product before contracts is kept apart from both")
+        for name in ("linalg_multi_dot", "chain_matmul")
+    ),
+    *(
         ("*embedding_bag*", what, where, "nothing reads what else it returns: a call that does has no rule")
         for what, where in (
             ("freeze a free axis", "unread"),

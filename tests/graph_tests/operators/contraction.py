@@ -23,6 +23,8 @@ PRODUCTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "addbmm over the batch": lambda x, y: _addbmm(x.t()[:, :, None], y[:, None]),
     "linalg_multi_dot": lambda x, y: torch.linalg.multi_dot([x, y]),
     "chain_matmul": lambda x, y: torch.ops.aten.chain_matmul([x, y]),
+    "chain_matmul, the last of three": lambda x, y: torch.ops.aten.chain_matmul([x @ x.t(), x, y]),
+    "chain_matmul of three": lambda x, y: torch.ops.aten.chain_matmul([x, y, y.t() @ y]),
     "linalg_multi_dot, the last of three": lambda x, y: torch.linalg.multi_dot([x @ x.t(), x, y]),
     "linalg_multi_dot of three": lambda x, y: torch.linalg.multi_dot([x, y, y.t() @ y]),
     "bilinear in the first": lambda x, y: F.bilinear(x, x.sum(1, keepdim=True), y.t()[:, :, None]),

@@ -193,6 +193,20 @@ CASES = [
         (3, 3),
         dims={"p:0.0": 3, "p:0.1": 4, "p:0.2": (2, 4)},
     ),
+    frame(
+        "conv2d: one position, space that meets",
+        lambda p, q: F.conv2d(p.view(3, 4, 2, 5).transpose(0, 1), (q + q.t())[:, :, None, None]),
+        (120,),
+        (3, 3),
+        dims={"p:0.0": 3, "p:0.1": 4, "p:0.2": (2, 4), "p:0.3": (5, 4)},
+    ),
+    frame(
+        "conv3d: one position, space that meets",
+        lambda p, q: F.conv3d(p.view(3, 4, 2, 5, 6).transpose(0, 1), (q + q.t())[:, :, None, None, None]),
+        (720,),
+        (3, 3),
+        dims={"p:0.0": 3, "p:0.1": 4, "p:0.2": (2, 4), "p:0.3": (5, 4), "p:0.4": (6, 4)},
+    ),
     Case(
         "conv1d: along channels",
         lambda: {"a": conv(3, 6), "along": nn.Conv1d(1, 1, 3, padding=1), "b": conv(6, 5), "c": conv(5, 2)},

@@ -133,6 +133,18 @@ CASES = [
         )
         for name in ("_embedding_bag", "_embedding_bag_forward_only")
     ),
+    *(
+        frame(
+            f"{name}: numbers that are computed",
+            lambda p, q, r, name=name: getattr(torch.ops.aten, name)(p.detach(), (q * 6).long(), (r * 0).long())[0],
+            (11, 7),
+            (6,),
+            (2,),
+            dims={"p:1": 7},
+            frozen={"q:0": "axis 0 of its indices", "r:0": "axis 0 of its offsets"},
+        )
+        for name in ("_embedding_bag", "_embedding_bag_forward_only")
+    ),
     frame(
         "embedding_bag: the sizes of the bags are read",
         lambda p, q, ids, offsets: (torch.ops.aten._embedding_bag(p.detach(), ids.view(-1), offsets)[2] + 1, q * 2),
