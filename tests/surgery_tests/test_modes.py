@@ -145,7 +145,7 @@ def test_a_normalisation_that_learns_learns_and_is_calibrated() -> None:
     recalibrate(subnet, X)
     assert any(not torch.equal(before[name], value) for name, value in subnet.named_buffers())
     after = {name: value.clone() for name, value in subnet.named_buffers()}
-    subnet.train()(X)
+    subnet.train()(2 * X + 1)
     assert any(not torch.equal(after[name], value) for name, value in subnet.named_buffers())
 
 
