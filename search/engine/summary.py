@@ -205,8 +205,8 @@ def _unused(finalist: Finalist, budget_s: float) -> list[str]:
     if finalist.measured.high >= USED * budget_s:
         return []
     return [
-        f"The answer uses {format_percent(finalist.measured.high / budget_s)} of the budget: searches with higher aims "
-        "found no network inside it that takes longer and loses less."
+        f"The answer uses {format_percent(finalist.measured.high / budget_s)} of the budget: of the networks that were "
+        "timed, none inside it was found to lose less."
     ]
 
 
