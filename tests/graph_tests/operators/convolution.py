@@ -170,6 +170,21 @@ def _one_position(convolve: Callable[..., Tensor], count: int) -> list[Case]:
     ]
 
 
+def _one_space(convolve: Callable[..., Tensor], n: int, axis: int) -> Case:
+    """Return a case whose axes of space have one position but for one, which each input may cut in its own way.
+
+    Two of them could not be: each would stand outside the other, and no slice of the parameter says that.
+    """
+    space = [5 if i == axis else 1 for i in range(n)]
+    return frame(
+        f"conv{n}d: one position, meeting along axis {axis} of space",
+        lambda p, q: convolve(p.view(3, 4, *space).transpose(0, 1), (q + q.t()).view(3, 3, *[1] * n)),
+        (60,),
+        (3, 3),
+        dims={"p:0.0": 3, "p:0.1": 4, "p:0.2": (5, 4)},
+    )
+
+
 def _gated(network: Any, x: Tensor) -> Tensor:
     """Gate each channel by itself and its neighbours: a convolution along channels."""
     y = network.a(x)
@@ -186,27 +201,7 @@ def _mixed(network: Any, x: Tensor) -> Tensor:
 
 CASES = [
     *(case for n in (1, 2, 3) for case in _one_position(getattr(F, f"conv{n}d"), n)),
-    frame(
-        "conv1d: one position, space that meets",
-        lambda p, q: F.conv1d(p.view(3, 4, 2).transpose(0, 1), (q + q.t())[:, :, None]),
-        (24,),
-        (3, 3),
-        dims={"p:0.0": 3, "p:0.1": 4, "p:0.2": (2, 4)},
-    ),
-    frame(
-        "conv2d: one position, space that meets",
-        lambda p, q: F.conv2d(p.view(3, 4, 2, 5).transpose(0, 1), (q + q.t())[:, :, None, None]),
-        (120,),
-        (3, 3),
-        dims={"p:0.0": 3, "p:0.1": 4, "p:0.2": (2, 4), "p:0.3": (5, 4)},
-    ),
-    frame(
-        "conv3d: one position, space that meets",
-        lambda p, q: F.conv3d(p.view(3, 4, 2, 5, 6).transpose(0, 1), (q + q.t())[:, :, None, None, None]),
-        (720,),
-        (3, 3),
-        dims={"p:0.0": 3, "p:0.1": 4, "p:0.2": (2, 4), "p:0.3": (5, 4), "p:0.4": (6, 4)},
-    ),
+    *(_one_space(getattr(F, f"conv{n}d"), n, axis) for n in (1, 2, 3) for axis in range(n)),
     Case(
         "conv1d: along channels",
         lambda: {"a": conv(3, 6), "along": nn.Conv1d(1, 1, 3, padding=1), "b": conv(6, 5), "c": conv(5, 2)},
