@@ -54,7 +54,9 @@ def broken_links(page: Path, text: str) -> list[str]:
         place = (page.parent / name).resolve() if name else page
         if not place.exists() or not place.is_relative_to(ROOT):
             broken.append(link)
-        elif anchor and anchor not in anchors(text if place == page else place.read_text(encoding="utf-8")):
+            continue
+        linked = text if place == page else place.read_text(encoding="utf-8") if anchor else ""
+        if anchor and anchor not in anchors(linked):
             broken.append(link)
     return broken
 
