@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-all check format clean
+.PHONY: help demo test test-all check format docs clean
 
 help:
 	@echo "make demo      run the whole line on real handwritten digits (ARGS=--json for machines)"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-all  run every test, the slow ones too"
 	@echo "make check     run ruff, mypy, the import layers and the size limits"
 	@echo "make format    let ruff format and mend what it can"
+	@echo "make docs      write the tables of docs/config.md anew"
 	@echo "make clean     remove .venv and the caches"
 
 demo: $(STAMP)
@@ -38,6 +39,9 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(STAMP)
+	$(BIN)/python -m scripts.write_config_docs
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis lathe.egg-info

@@ -36,11 +36,11 @@ class Target:
 
     Attributes:
         runtime: One of `RUNTIME_NAMES`.
-        device: Lower case, such as ``cpu`` or ``cuda``.
+        device: What computes, in lower case, such as `cpu` or `cuda`.
         precision: One of `PRECISION_NAMES`.
-        batch: Samples of one run, from 1 to `MOST`.
+        batch: Examples in one run of the network, from 1 to `MOST`.
         threads: Threads that one run uses, from 1 to `MOST`.
-        options: Pairs (name, value) of runtime options that change speed, kept sorted by name.
+        options: Options of the runtime that change its speed, each a name and a value; kept sorted by name.
     """
 
     runtime: str

@@ -88,7 +88,7 @@ SECTIONS: Mapping[str, Readers] = {
 }
 """Section -> key -> how its value is read. A key that is not here is an error."""
 
-_REQUIRED = {
+REQUIRED = {
     "model": {"source": '"net.py:make_net"', "input": "[3, 224, 224]"},
     "task": {"kind": '"classification"'},
     "target": {"runtime": '"onnxruntime"'},
@@ -151,7 +151,7 @@ def _check_sections(path: Path, table: Mapping[str, Any]) -> None:
             value = value[0]
         if not isinstance(value, dict):
             raise ConfigError(f"{path}: `{name}` is a section, but got {shown(value)}: write [{name}] above its keys.")
-    for name, keys in _REQUIRED.items():
+    for name, keys in REQUIRED.items():
         if name not in table:
             example = ", ".join(f"{key} = {value}" for key, value in keys.items())
             raise ConfigError(f"{path}: the section [{name}] is missing: add it, with {example}.")
@@ -169,7 +169,7 @@ def _read_section(path: Path, name: str, table: dict[str, Any] | list[dict[str, 
         if key not in readers:
             near = near_match(key, readers) or f" Known are: {', '.join(readers)}."
             raise ConfigError(f"{path}: [{name}] has no key {shown(key)}.{near}")
-    for key, example in _REQUIRED.get(name, {}).items():
+    for key, example in REQUIRED.get(name, {}).items():
         if key not in given:
             raise ConfigError(f"{path}: [{name}] {key} is missing: add it, such as {key} = {example}.")
     read = {}

@@ -88,10 +88,12 @@ class ModelConfig:
     """Where the network comes from.
 
     Attributes:
-        source: `file.py:function`, `package.module:function` or `timm:NAME`; the function takes no arguments and
-            returns the network.
-        inputs: (name, shape without batch) of each input; a single unnamed input is called "input".
-        weights: Safetensors file, or .pt/.pth file that holds a state dict; None keeps what the function returns.
+        source: `file.py:function`, `package.module:function` or `timm:NAME`. The function takes no arguments and
+            returns the network; it may build it in any way.
+        inputs: Shape of each input by its name, without the batch, such as `{ image = [3, 32, 32], meta = [7] }`. A
+            single one needs no name in a config and is called "input".
+        weights: Safetensors file, or a `.pt` or `.pth` file that holds a state dict, alone or in a checkpoint. Left
+            out, the network keeps the weights that it is returned with.
         folder: What relative names start from.
     """
 
@@ -135,19 +137,24 @@ class TaskConfig:
     """What the network is for, and the data that say how well it does.
 
     Attributes:
-        kind: A name in `TASK_KINDS`, or `task.py:make_task` for an own task.
-        train: Parquet file, folder of class folders, or `data.py:make_loader`.
+        kind: One of `TASK_KINDS`, or `task.py:make_task` for a task of your own.
+        train: Parquet file with a column of encoded images, folder of class folders, or `data.py:make_loader`. Needed
+            for classification; other kinds bring their own data.
         val: The same for the held-out data that the score is measured on.
-        mean: Normalisation of pixels in [0, 1], one value or one for each channel.
-        std: The same; `(pixel - mean) / std` is what the network sees.
-        classes: Number of classes; None takes the class folders, or else the network's outputs.
-        image_column: Column of a Parquet file that holds the encoded images; None finds the only one.
-        label_column: Column that holds the class indices; None finds the only one.
-        train_limit: Use this many rows for training, drawn once with a fixed seed; None is all.
+        mean: What is taken off the pixels, which lie in [0, 1]: one value, or one for each channel. Write what the
+            network was trained with; needed wherever images are read from files.
+        std: What the pixels are divided by then, in the same form.
+        classes: Number of classes. Left out, it is the number of class folders, or else of the network's outputs.
+        image_column: Column of a Parquet file that holds the encoded images. Left out, the only one that fits is taken,
+            or the one called `image`.
+        label_column: Column that holds the classes, as whole numbers from 0 or as texts, which are names of classes.
+            Left out, the one called `label` is taken, or the only one that fits; where several do, none is guessed.
+            The one that is used is told.
+        train_limit: Number of training rows that are used, drawn once with a fixed seed. Left out, all are.
         val_limit: The same for the held-out data.
-        augment: Shift and mirror training images. True suits photographs; False text and signs. The embedded digits
-            are never augmented, own tasks and loaders augment for themselves.
-        resize: Scale images of another size to the input's; False calls them an error.
+        augment: Shift and mirror training images. True suits photographs; false suits text and signs. The embedded
+            digits are never augmented; tasks and loaders of your own augment for themselves.
+        resize: Scale images of another size to the input's. Where this is false, another size is an error.
         folder: What relative names start from.
     """
 
@@ -216,7 +223,11 @@ class TaskConfig:
 
 @dataclass(frozen=True, slots=True)
 class BudgetConfig:
-    """What the network must meet on the target: seconds, or a fraction of the unpruned network's latency."""
+    """What the network must meet on the target.
+
+    Attributes:
+        latency: A time, or a share of the unpruned network's latency, up to 100 %.
+    """
 
     latency: Quantity
 
@@ -231,12 +242,12 @@ class BudgetConfig:
 
 @dataclass(frozen=True, slots=True)
 class SpaceConfig:
-    """What the search may change; all names are shell globs on module names, and a module covers its children.
+    """What the search may cut; all names are shell globs on module names, and a module covers its children.
 
     Attributes:
-        keep: Modules that keep their sizes.
-        only: The only modules whose sizes may change; empty is no limit.
-        least: Glob -> fewest units that each dim of these modules keeps.
+        keep: Modules that keep their sizes, such as `["head.*"]`.
+        only: The only modules whose sizes may change, such as `["blocks.*"]`; an empty list is no limit.
+        least: Modules -> fewest units that each dim of them keeps, such as `{ "blocks.*" = 8 }`; elsewhere 1.
     """
 
     keep: tuple[str, ...] = ()
@@ -256,10 +267,10 @@ class SearchConfig:
 
     Attributes:
         trials: Candidates that are cut and scored.
-        sampler: A name in `SAMPLERS`.
-        calibration: Training examples that score importance, reset norm statistics and compare networks with.
-        time_limit_s: Stop the search after this long, in seconds, with what was found; None never does.
-        table_networks: Random subnets timed to fill the latency table.
+        sampler: What proposes candidates: one of `SAMPLERS`.
+        calibration: Training examples by which candidates are compared and batch-norm statistics are computed anew.
+        time_limit_s: Time after which the search ends with what it has found. Left out, nothing ends it early.
+        table_networks: Random subnets that are timed to fill the latency table.
     """
 
     trials: int = 100
@@ -279,13 +290,15 @@ class FinetuneSettings:
 
     Attributes:
         lr: Highest learning rate; a short warm-up leads to it, a cosine from it to zero.
-        optimizer: A name in `OPTIMIZERS`.
-        weight_decay: Applied to weights of two axes and more, not to norms and biases.
-        warmup: Fraction of the training that warms up.
-        distillation: Share of the teacher's soft targets in the loss, 0 to 1; the labels have the rest.
-        temperature: Softens teacher and student alike (Hinton et al. 2015).
+        optimizer: One of `OPTIMIZERS`.
+        weight_decay: Weight decay of weights with two axes and more; norms and biases have none.
+        warmup: Fraction of the training that warms up, from 0 to below 1.
+        distillation: Share of the teacher's soft targets in the loss, 0 to 1; the labels have the rest. The teacher
+            is the unpruned network.
+        temperature: What softens teacher and student alike (Hinton et al. 2015).
         clip: Largest norm of the gradient over all parameters; 0 does not clip.
-        ema: Decay per step of the moving average of the weights that is handed back; 0 hands back the last weights.
+        ema: Decay per step of the moving average of the weights that is handed back, from 0 to below 1; 0 hands back
+            the last weights.
         autocast: Compute in bfloat16 where torch finds it safe.
         channels_last: Lay images and weights out channels last while training.
     """
@@ -321,7 +334,7 @@ class FinetuneConfig:
     """How the cut network is trained: its length in `epochs` or in `minutes`, and the rest.
 
     Attributes:
-        epochs: Passes over the training data; may be a fraction. 3 where `minutes` is not given either.
+        epochs: Passes over the training data; may be a fraction. This or `minutes` is given, not both.
         minutes: Wall time instead; a run that is stopped and resumed then ends at another step than one that is not.
         batch_size: Examples a step.
         settings: Everything else.
@@ -348,8 +361,8 @@ class RunSettings:
     """How the run goes.
 
     Attributes:
-        seed: Of everything random.
-        out: The folder that the run writes to.
+        seed: Seed of everything random.
+        out: Folder that the run writes to; it belongs to one config.
         proofs: Whether each delivered cut is proven: silenced, exported and reloaded networks compute the same. The
             permutation proof of the combing, which is quick, is always made.
     """
