@@ -27,6 +27,9 @@ EXAMPLES = HERE.parents[1] / "examples"
 FINISH = HERE / "stored" / "finish.json.xz"
 """What all of them find when they train, score and time their answer."""
 
+IMAGES = TaskConfig("classification", train="train.parquet", val="val.parquet", mean=(0.5,) * 3, std=(0.25,) * 3)
+"""Stands where a config needs a task; no image is read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -67,7 +70,7 @@ def cifar10(out: Path) -> RunConfig:
     """The example's run on a part of CIFAR-10."""
     return RunConfig(
         model=ModelConfig("net.py:make_net", (("input", (3, 32, 32)),), "net.safetensors", EXAMPLES / "cifar10"),
-        task=TaskConfig("classification", train="train.parquet", val="val.parquet"),
+        task=IMAGES,
         targets=(Target("onnxruntime"),),
         budget=BudgetConfig(Quantity(0.6, "fraction")),
         search=SearchConfig(trials=40, table_networks=32),
@@ -80,7 +83,7 @@ def deit(out: Path) -> RunConfig:
     """A transformer with heads, their inside, perceptrons and removable halves of blocks."""
     return RunConfig(
         model=ModelConfig("tests.golden_tests.cases:make_deit", (("input", (3, 32, 32)),)),
-        task=TaskConfig("classification", train="train.parquet", val="val.parquet"),
+        task=IMAGES,
         targets=(Target("onnxruntime"),),
         budget=BudgetConfig(Quantity(0.5, "fraction")),
         search=SearchConfig(trials=30, table_networks=24, calibration=64),
