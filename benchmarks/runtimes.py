@@ -25,7 +25,8 @@ import search
 from benchmarks.prediction.networks import CASES
 from hwprofiles import PROTOCOLS, Target, compare_files, get_runtime, probe, unavailable
 from latency_tables import Store, sweep
-from search.deploy import SLICERS, sweeps, write_pt2
+from search.bench import SLICERS, sweeps
+from search.deploy import write_pt2
 from search.graph import Blueprint, Candidate, full
 
 RESULTS = Path(__file__).parent / "results"

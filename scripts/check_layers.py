@@ -1,9 +1,9 @@
 """Check what no linter knows: import layers, public names, and the size of files and functions.
 
 Packages:  search -> latency_tables -> hwprofiles, and only through the names that a package exports.
-In search: cli -> doctor | prune | profiling | tables -> demo, terminal | stairs -> report -> engine -> deploy ->
-           finetune, tasks | surgery -> space -> importance -> graph; config, errors, stopping,
-           streams lie below all of them.
+In search: cli -> commands -> demo -> engine -> study | report -> pages | bundle -> bench -> deploy | solve ->
+           finetune, tasks | surgery -> space -> importance -> graph -> folder -> config, errors | progress | stopping |
+           streams.
 
 Everything is read from the syntax tree, so nothing is imported and no dependency need be installed.
 """
@@ -22,16 +22,19 @@ PACKAGES = ("search", "latency_tables", "hwprofiles")
 LADDER: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("__main__",),),
     (("cli",),),
-    (("doctor",), ("prune",), ("profiling",), ("tables",)),
-    (("demo", "terminal"), ("stairs",)),
-    (("report",),),
+    (("commands",),),
+    (("demo",),),
     (("engine",),),
-    (("deploy",),),
+    (("study",), ("report",)),
+    (("pages",), ("bundle",)),
+    (("bench",),),
+    (("deploy",), ("solve",)),
     (("finetune", "tasks"), ("surgery",)),
     (("space",),),
     (("importance",),),
     (("graph",),),
-    (("config", "errors"), ("stopping",), ("streams",)),
+    (("folder",),),
+    (("config", "errors"), ("progress",), ("stopping",), ("streams",)),
 )
 
 MAX_FILE_LINES = 500

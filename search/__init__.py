@@ -8,7 +8,7 @@ from importlib import import_module
 
 _HOMES = {
     "Blueprint": "graph",
-    "Bundle": "report",
+    "Bundle": "bundle",
     "Candidate": "graph",
     "Selection": "graph",
     "Subnet": "surgery",
@@ -19,7 +19,7 @@ _HOMES = {
     "load_config": "config",
     "load_subnet": "surgery",
     "permutation": "surgery",
-    "run": "report",
+    "run": "engine",
     "sample": "graph",
     "select": "importance",
     "uniform": "graph",

@@ -1,8 +1,9 @@
+from .bundle import Bundle
 from .config import load_config
 from .deploy import export
+from .engine import run
 from .graph import Blueprint, Candidate, Selection, comb, full, sample, uniform
 from .importance import select
-from .report import Bundle, run
 from .surgery import Subnet, cut, load_subnet, permutation
 
 __all__ = [

@@ -40,17 +40,18 @@ from hwprofiles import (
     writing_whole,
 )
 
+from .bundle import Bundle
+from .commands.doctor import doctor
+from .commands.profile import profile
+from .commands.prune import prune
+from .commands.table import table
+from .commands.terminal import STYLES, TerminalProgress, answers_only, show_report, terminal
 from .config import config_template, load_config
 from .deploy import SENTENCES, SUBNET, Verification
-from .doctor import doctor
-from .engine import Outcome, Plan, plan
+from .engine import Outcome, Plan, plan, run
 from .errors import BundleError, ConfigError, is_disk_full
-from .profiling import profile
-from .prune import prune
-from .report import Bundle, run
+from .report import write_pages
 from .surgery import MOST_RUN_BYTES
-from .tables import table
-from .terminal import STYLES, TerminalProgress, answers_only, show_report, terminal
 
 EXIT_STATUS: Mapping[str, int] = {"met": 0, "unneeded": 0, "missed": 1, "infeasible": 1, "unstable": 3}
 """Verdict -> exit status."""
@@ -362,7 +363,7 @@ def report(
 ) -> int:
     """Write a bundle's report pages again, and print its answer."""
     opened = Bundle.open(bundle)
-    written = opened.write_pages()
+    written = write_pages(opened)
     if as_json:
         print(json.dumps(dict(opened.report), allow_nan=False))  # noqa: T201
     else:

@@ -25,9 +25,10 @@ from .config import (
     SearchConfig,
     TaskConfig,
 )
-from .engine import Outcome, Progress, RunFolder, stage_seconds
+from .engine import Outcome, run, stage_seconds
 from .finetune import fit
-from .report import run
+from .folder import Folder
+from .progress import Progress
 from .tasks import load_task
 
 TRAINING_EPOCHS = 8.0
@@ -125,7 +126,7 @@ def run_demo(out: Path, seed: int, progress: Progress) -> Outcome:
     return run(config, progress=progress, prepare=partial(train_baseline, config))
 
 
-def train_baseline(config: RunConfig, progress: Progress, folder: RunFolder) -> None:
+def train_baseline(config: RunConfig, progress: Progress, folder: Folder) -> None:
     """Train the demo's network, unless its weights are in the folder."""
     name = str(config.model.weights)
     if folder.file(name).exists():

@@ -21,12 +21,12 @@ import numpy as np
 import search
 from hwprofiles import Target, get_runtime, probe, table_protocol
 from latency_tables import KernelPredictor, Predictor, Store, hit_rate
-from search.engine import Silent
-from search.engine.bench import Bench
+from search.bench.bench import Bench
+from search.commands.profile import measure
 from search.graph import Candidate
 from search.graph.keys import units
 from search.graph.neighbours import neighbours
-from search.profiling import measure
+from search.progress import Silent
 
 from .figures import MOST_ERROR, claims, errors
 from .networks import CASES

@@ -13,8 +13,8 @@ import onnx
 from hwprofiles import Runtime, Target, compare_on
 from hwprofiles.protocol import TimingProtocol
 from latency_tables import NetworkRow, UnitKey
-from search.deploy.slicing.extracting import extracted
-from search.engine.bench import Bench
+from search.bench.bench import Bench
+from search.bench.slicing.extracting import extracted
 from search.graph import Candidate
 from search.graph.keys import unit_specs, units
 

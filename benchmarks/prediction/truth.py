@@ -23,8 +23,9 @@ from hwprofiles import (
     variance_inflation,
 )
 from latency_tables import Predictor
-from search.deploy import draw, write_pt2
-from search.engine.bench import Bench
+from search.bench import draw
+from search.bench.bench import Bench
+from search.deploy import write_pt2
 from search.graph import Candidate, full
 from search.graph.keys import units
 

@@ -10,7 +10,7 @@ from hwprofiles import MOST_ONNX_BYTES, ArtefactError, ArtefactKind, check_onnx,
 
 from ..errors import BundleError
 from ..surgery import MOST_GRAPH_BYTES, MOST_RUN_BYTES, MOST_WEIGHTS_BYTES, from_bytes
-from .slicing import program_bytes
+from .program_file import program_bytes
 
 _MOST = {".onnx": MOST_ONNX_BYTES, ".json": MOST_GRAPH_BYTES, ".safetensors": MOST_WEIGHTS_BYTES}
 

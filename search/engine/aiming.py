@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .bench import SAFETY
+from ..bench import SAFETY
 from .finalist import Finalist
 
 MOST_ROUNDS = 6

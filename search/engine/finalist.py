@@ -10,8 +10,8 @@ from typing import Any
 from hwprofiles import Interval
 
 from ..graph import Candidate
-from .exact import Solution
-from .records import StudyResult
+from ..solve import Solution
+from ..study import StudyResult
 
 ENOUGH = 0.01
 """Half-width of a finalist's interval, as a fraction of its time, from which a miss counts as one."""

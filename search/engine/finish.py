@@ -10,21 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from hwprofiles import Measurement, Quantity, Runtime, Target, excerpt
+from hwprofiles import Measurement, excerpt
 
+from ..bundle import FILES, PROOFS, SCORES, STORED_FILES, TIMED, TUNED, delivered
 from ..config import RunConfig
 from ..deploy import BASELINE, SUBNET, Delivered, Verification, check_export, export, prove, require, verify
 from ..errors import RunFolderError, TrainingError
 from ..finetune import FitResult, evaluate, fit
-from ..graph import Blueprint, Candidate, Selection, full
-from ..importance import Scores, select
-from ..surgery import MOST_RUN_BYTES, Proof, Subnet, cut, load_subnet, run_bytes, take_structure, to_bytes
-from ..tasks import Task
-from .folder import RunFolder
-from .layout import FILES, STORED_FILES, delivered
-from .objective import Objective
-from .progress import Progress
-from .stored import PROOFS, SCORES, TIMED, TUNED
+from ..folder import Folder
+from ..graph import Candidate, Selection, full
+from ..importance import select
+from ..surgery import MOST_RUN_BYTES, Subnet, cut, load_subnet, run_bytes, take_structure, to_bytes
+from .context import Context
 
 LAST_GOOD = "last-good"
 """Folder beside a candidate's files for the network of the last good epoch, where its training had to stop."""
@@ -61,28 +58,18 @@ class Finished:
     proofs: dict[str, Any]
 
 
-def finish(
-    config: RunConfig,
-    blueprint: Blueprint,
-    scores: Scores,
-    objective: Objective,
-    candidate: Candidate,
-    task: Task,
-    runtime: Runtime,
-    folder: RunFolder,
-    progress: Progress,
-    known: Mapping[str, Proof],
-) -> Finished:
+def finish(context: Context, candidate: Candidate) -> Finished:
     """Tune, export, prove and verify a candidate; each step that is done already is read from the folder.
 
     Raises:
         ProofError: A proof of the cut failed.
     """
-    selection = select(blueprint, candidate, scores)
-    teacher = cut(blueprint, select(blueprint, full(blueprint), scores))
+    config, folder, progress = context.config, context.folder, context.progress
+    selection = select(context.blueprint, candidate, context.scores)
+    teacher = cut(context.blueprint, select(context.blueprint, full(context.blueprint), context.scores))
     place = f"candidates/{candidate.digest}"
-    subnet, history = _tune(config, objective, candidate, teacher, task, folder, place, progress)
-    networks, target = {BASELINE: teacher, SUBNET: subnet}, config.target
+    subnet, history = _tune(context, candidate, teacher, place)
+    networks = {BASELINE: teacher, SUBNET: subnet}
     _store(folder, ".", BASELINE, teacher)
     files = {BASELINE: delivered(folder.path, BASELINE), SUBNET: delivered(folder.file(place), SUBNET)}
     progress.stage("export", "both networks")
@@ -90,22 +77,22 @@ def finish(
     proofs = {}
     if config.run.proofs:
         progress.stage("prove", "the cut")
-        proofs = _prove(config, blueprint, selection, subnet, runtime, folder, place, known)
+        proofs = folder.step(f"{place}/proofs.json", PROOFS, lambda: _prove(context, selection, subnet, place))
     progress.stage("accuracy", "through the exported files")
-    accuracy, difference = _scores(runtime, target, files, networks, task, folder, place)
+    scored = folder.step(f"{place}/accuracy.json", SCORES, lambda: _scores(context, files, networks))
     progress.stage("verify", "the exported files on the target")
-    verification = _verify(runtime, target, files, config.budget.latency, config.run.seed, folder, place, progress)
+    verification = _verify(context, files, place)
     return Finished(
         subnet,
         selection,
         history,
         verification,
-        accuracy,
-        sum(len(inputs) for inputs, _ in task.val_batches()),
+        scored["accuracy"],
+        sum(len(inputs) for inputs, _ in context.task.val_batches()),
         {name: _count(network) for name, network in networks.items()},
         {name: file.onnx.stat().st_size for name, file in files.items()},
         {name: digest for file in files.values() for name, digest in file.digests().items()},
-        difference,
+        scored["export_difference"],
         proofs,
     )
 
@@ -114,16 +101,8 @@ def _count(network: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _tune(
-    config: RunConfig,
-    objective: Objective,
-    candidate: Candidate,
-    teacher: Subnet,
-    task: Task,
-    folder: RunFolder,
-    place: str,
-    progress: Progress,
-) -> tuple[Subnet, list[dict[str, Any]]]:
+def _tune(context: Context, candidate: Candidate, teacher: Subnet, place: str) -> tuple[Subnet, list[dict[str, Any]]]:
+    config, folder, progress = context.config, context.folder, context.progress
     stored = folder.read_json(f"{place}/finetune.json", TUNED)
     if stored is not None:
         # The folder may be a stranger's, but the unpruned network is the user's own, however large.
@@ -132,13 +111,13 @@ def _tune(
         take_structure(subnet, teacher)
         return subnet, stored["history"]
     progress.stage("finetune", "with the unpruned network as teacher")
-    subnet = objective.network(candidate)
+    subnet = context.objective.network(candidate)
     settings = config.finetune
     folder.file(place).mkdir(parents=True, exist_ok=True)
     try:
         result: FitResult = fit(
             subnet,
-            task,
+            context.task,
             epochs=settings.epochs,
             minutes=settings.minutes,
             teacher=teacher,
@@ -158,7 +137,7 @@ def _tune(
     return subnet, history
 
 
-def _store(folder: RunFolder, place: str, contestant: str, network: Subnet) -> None:
+def _store(folder: Folder, place: str, contestant: str, network: Subnet) -> None:
     for name, data in zip(STORED_FILES[contestant], to_bytes(network).values(), strict=True):
         folder.write(f"{place}/{name}", data)
 
@@ -172,52 +151,29 @@ def _export(config: RunConfig, networks: dict[str, Subnet], files: dict[str, Del
             export(networks[name], file.onnx, batch=config.target.batch, metadata=metadata)
 
 
-def _prove(
-    config: RunConfig,
-    blueprint: Blueprint,
-    selection: Selection,
-    subnet: Subnet,
-    runtime: Runtime,
-    folder: RunFolder,
-    place: str,
-    known: Mapping[str, Proof],
-) -> dict[str, Any]:
+def _prove(context: Context, selection: Selection, subnet: Subnet, place: str) -> dict[str, Any]:
     """Prove the cut that is delivered: the tuned network and its very file."""
-    stored: dict[str, Any] | None = folder.read_json(f"{place}/proofs.json", PROOFS)
-    if stored is not None:
-        return stored
+    runtime, target = context.runtime, context.target
     proofs = prove(
-        blueprint,
+        context.blueprint,
         selection,
         subnet,
-        folder.file(place),
-        seed=config.run.seed,
-        onnx=folder.file(f"{place}/{FILES[SUBNET]}"),
-        batches=(config.target.batch,),
+        context.folder.file(place),
+        seed=context.config.run.seed,
+        onnx=context.folder.file(f"{place}/{FILES[SUBNET]}"),
+        batches=(target.batch,),
         # One that takes no ONNX files, or not on the CPU, has been asked by `Bench.open`, and is again for accuracy.
-        runtime=runtime if runtime.artefact_kind == "onnx" and config.target.device == "cpu" else None,
-        threads=config.target.threads,
-        known=known,
+        runtime=runtime if runtime.artefact_kind == "onnx" and target.device == "cpu" else None,
+        threads=target.threads,
+        known={"permutation": context.bench.proof},
     )
     require(proofs)
-    found = {name: proof.to_json() for name, proof in proofs.items()}
-    folder.write_json(f"{place}/proofs.json", found)
-    return found
+    return {name: proof.to_json() for name, proof in proofs.items()}
 
 
-def _scores(
-    runtime: Runtime,
-    target: Target,
-    files: dict[str, Delivered],
-    networks: dict[str, Subnet],
-    task: Task,
-    folder: RunFolder,
-    place: str,
-) -> tuple[dict[str, float], float]:
+def _scores(context: Context, files: dict[str, Delivered], networks: dict[str, Subnet]) -> dict[str, Any]:
     """Return each network's metric on its runtime, and how far the farther of them is from torch."""
-    stored = folder.read_json(f"{place}/accuracy.json", SCORES)
-    if stored is not None:
-        return stored["accuracy"], stored["export_difference"]
+    runtime, target, task = context.runtime, context.target, context.task
     accuracy, difference = {}, 0.0
     for name, file in files.items():
         content = file.content(runtime.artefact_kind, target.batch)
@@ -231,21 +187,13 @@ def _scores(
                 return outputs
 
             accuracy[name] = evaluate(run, task, batch=spec.shape[0])
-    folder.write_json(f"{place}/accuracy.json", {"accuracy": accuracy, "export_difference": difference})
-    return accuracy, difference
+    return {"accuracy": accuracy, "export_difference": difference}
 
 
-def _verify(
-    runtime: Runtime,
-    target: Target,
-    files: dict[str, Delivered],
-    budget: Quantity,
-    seed: int,
-    folder: RunFolder,
-    place: str,
-    progress: Progress,
-) -> Verification:
+def _verify(context: Context, files: dict[str, Delivered], place: str) -> Verification:
     """Time the networks; a stored timing of the very same files is read instead."""
+    runtime, target, folder, progress = context.runtime, context.target, context.folder, context.progress
+    budget, seed = context.config.budget.latency, context.config.run.seed
     stored = folder.read_json(f"{place}/verify.json", TIMED)
     hashes = {name: file.digest(runtime.artefact_kind) for name, file in files.items()}
     if stored is not None and stored["hashes"] == hashes:

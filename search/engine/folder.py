@@ -1,89 +1,28 @@
-"""The run folder: one run's files, each written whole or not at all, so that a kill loses one step at most."""
+"""The run folder: whose it is, that only one process is at work in it, and how long its stages took."""
 
 from __future__ import annotations
 
-import errno
 import fcntl
-import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-from hwprofiles import (
-    MOST_JSON_BYTES,
-    Shape,
-    check_plain,
-    check_shape,
-    clear_unfinished,
-    open_journal,
-    parse_json,
-    read_whole,
-    write_whole,
-)
+from hwprofiles import check_plain, clear_unfinished, open_journal
 
+from ..bundle import is_own, stored
 from ..config import RunConfig, check_identity
 from ..errors import RunFolderError
-from . import stored
-from .layout import is_own
+from ..folder import Folder, make_folder, translated
 
 IDENTITY_FILE = "run.json"
 LOCK_FILE = "run.lock"
 STAGES_FILE = "stages.json"
 _BOOKKEEPING = frozenset({IDENTITY_FILE, LOCK_FILE, STAGES_FILE})
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
-
-
-class RunFolder:
-    """A folder that belongs to one run."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def file(self, name: str) -> Path:
-        """Return the path of a file in the folder."""
-        return self.path / name
-
-    def write(self, name: str, data: bytes) -> Path:
-        """Write a file whole; its folder is made."""
-        target = self.path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, data)
-        return target
-
-    def write_json(self, name: str, value: Any) -> Path:
-        """Write a JSON file whole."""
-        return self.write(name, json.dumps(value, indent=1, allow_nan=False).encode())
-
-    def read_json(self, name: str, shape: Shape = object) -> Any:
-        """Return what a JSON file holds, or None where there is none.
-
-        Args:
-            name: The file.
-            shape: What it must be like; see `hwprofiles.check_shape`.
-
-        Raises:
-            RunFolderError: It is damaged.
-            UnfitFileError: It is a link, no regular file, or too large.
-        """
-        target = self.path / name
-        try:
-            found = parse_json(read_whole(target, MOST_JSON_BYTES))
-            check_shape(found, shape, "its content")
-        except FileNotFoundError:
-            return None
-        except ValueError as exc:
-            raise RunFolderError(
-                f"{target} must hold JSON as a run writes it, but reading failed ({exc}): delete it to go on."
-            ) from exc
-        return found
-
 
 @contextmanager
-def open_folder(config: RunConfig, prepare: Callable[[RunFolder], None] | None = None) -> Iterator[RunFolder]:
+def open_folder(config: RunConfig, prepare: Callable[[Folder], None] | None = None) -> Iterator[Folder]:
     """Open or begin the folder of a run, alone.
 
     Args:
@@ -95,7 +34,7 @@ def open_folder(config: RunConfig, prepare: Callable[[RunFolder], None] | None =
             would write over a file that the config names, it cannot be written, or the disk is full.
         UnfitFileError: A link or the like lies where a run has its files.
     """
-    folder = RunFolder(config.run.out)
+    folder = Folder(config.run.out)
     with translated(config.run.out), _locked(folder):
         _settle(folder)
         _check_given(folder, config)
@@ -111,13 +50,13 @@ def open_folder(config: RunConfig, prepare: Callable[[RunFolder], None] | None =
         yield folder
 
 
-def _settle(folder: RunFolder) -> None:
+def _settle(folder: Folder) -> None:
     """Refuse links and the like among a run's own files, and delete what a killed process left of some."""
     check_plain(*(path for path in folder.path.iterdir() if is_own(path.name)))
     clear_unfinished(folder.path, folder.file("bundle"), *folder.path.glob("candidates/*"))
 
 
-def _check_given(folder: RunFolder, config: RunConfig) -> None:
+def _check_given(folder: Folder, config: RunConfig) -> None:
     """Refuse a run that would write over what it was given.
 
     Raises:
@@ -136,58 +75,13 @@ def _check_given(folder: RunFolder, config: RunConfig) -> None:
             )
 
 
-def _holds_work(folder: RunFolder) -> bool:
+def _holds_work(folder: Folder) -> bool:
     """Tell whether a run has left anything: one that stopped at a mistake in its config leaves nothing to protect."""
     return any(file.name not in _BOOKKEEPING and file.suffix != ".part" for file in folder.path.iterdir())
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses into an error that says what to do."""
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in _FULL:
-            raise RunFolderError(
-                f"The disk that holds {path} is full. Nothing that was finished is lost: make room, then run the same "
-                "command again."
-            ) from exc
-        if exc.errno in _REFUSED and _concerns(exc, path):
-            raise _not_writable(exc, path) from exc
-        raise
-
-
-def _concerns(exc: OSError, path: Path) -> bool:
-    """Tell whether an error is about a run folder, and not about some file of the user's code."""
-    if not isinstance(exc.filename, str):
-        return exc.filename is None
-    place, named = path.absolute(), Path(exc.filename).absolute()
-    return named.is_relative_to(place) or place.is_relative_to(named)
-
-
-def _not_writable(exc: OSError, path: Path) -> RunFolderError:
-    return RunFolderError(
-        f"The run folder must be writable, but {exc.filename or path} is not ({exc.strerror}): name another in [run] "
-        "out, or change its permissions."
-    )
-
-
-def make_folder(path: Path) -> None:
-    """Make a run folder where there is none.
-
-    Raises:
-        RunFolderError: It cannot be had: a file is in the way, a link leads nowhere, or writing is not allowed.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        if exc.errno in _FULL:
-            raise
-        raise _not_writable(exc, path) from exc
-
-
-@contextmanager
-def _locked(folder: RunFolder) -> Iterator[None]:
+def _locked(folder: Folder) -> Iterator[None]:
     make_folder(folder.path)
     with os.fdopen(open_journal(folder.file(LOCK_FILE)), "rb") as lock:
         try:
@@ -200,7 +94,7 @@ def _locked(folder: RunFolder) -> Iterator[None]:
         yield
 
 
-def stage_seconds(folder: RunFolder, seconds: Mapping[str, float] | None = None) -> dict[str, float]:
+def stage_seconds(folder: Folder, seconds: Mapping[str, float] | None = None) -> dict[str, float]:
     """Return how long each finished stage took, after adding `seconds` to them."""
     known: dict[str, float] = folder.read_json(STAGES_FILE, stored.SECONDS) or {}
     if seconds:
@@ -208,3 +102,13 @@ def stage_seconds(folder: RunFolder, seconds: Mapping[str, float] | None = None)
             known[name] = known.get(name, 0.0) + value
         folder.write_json(STAGES_FILE, known)
     return known
+
+
+@contextmanager
+def timed(folder: Folder, stage: str) -> Iterator[None]:
+    """Add what happens meanwhile to the seconds of a stage."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        stage_seconds(folder, {stage: time.monotonic() - began})

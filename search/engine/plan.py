@@ -11,11 +11,11 @@ from typing import Any
 from hwprofiles import PROTOCOLS, Interval, Runtime, verify_protocol
 from latency_tables import Store
 
+from ..bench import Bench, in_seconds, is_unneeded, reference_of
 from ..config import RunConfig
+from ..progress import Progress, Silent
 from ..space import WidthKnob
-from .bench import Bench, in_seconds, is_unneeded, reference_of
-from .progress import Progress, Silent
-from .run import analysed
+from .loading import analysed
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,15 @@ from torch.utils import _pytree as pytree
 
 from hwprofiles import get_runtime
 
+from ..bundle import FILES, REPORT_FILE, STRUCTURE_FILE, staged
 from ..deploy import BASELINE, PT2_FILE, SUBNET, export, prove, require, write_pt2
 from ..errors import ExportError, ModelError, NothingToCutError
+from ..folder import Folder
 from ..graph import Blueprint, Candidate, Selection, Trace, analyse, full, one_per_product, trace, uniform
 from ..graph.restrict import Restriction
 from ..importance import select
+from ..progress import Progress, Silent
 from ..surgery import Subnet, check_storable, cut, everything, to_bytes
-from .folder import RunFolder
-from .layout import FILES, REPORT_FILE, STRUCTURE_FILE
-from .progress import Progress, Silent
-from .staging import staged
 from .summary import REPORT_FORMAT, Report, dims_of
 
 RUNTIME = "onnxruntime"
@@ -120,7 +119,7 @@ def prune(
         report = _opening(blueprint, selection, subnet, settings) | seconds
         if all(dim["subnet"] == dim["baseline"] for dim in report["dims"]):
             return Pruned(report, None)
-        report = _fill(RunFolder(place.path), blueprint, selection, subnet, settings, report, progress)
+        report = _fill(Folder(place.path), blueprint, selection, subnet, settings, report, progress)
         place.commit()
     return Pruned(report, out)
 
@@ -137,7 +136,7 @@ def _traced(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], 
 
 
 def _fill(
-    folder: RunFolder,
+    folder: Folder,
     blueprint: Blueprint,
     selection: Selection,
     subnet: Subnet,
@@ -182,7 +181,7 @@ def _fill(
     return report
 
 
-def _export(folder: RunFolder, networks: Mapping[str, Subnet], traced: Trace, settings: PruneSettings) -> str:
+def _export(folder: Folder, networks: Mapping[str, Subnet], traced: Trace, settings: PruneSettings) -> str:
     """Write the exported files; return why there is no ONNX, or an empty text."""
     args, kwargs = _example(traced, settings)
     if settings.pt2:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,20 @@ import numpy.typing as npt
 from hwprofiles import Interval, excerpt
 from latency_tables import LatencyTable, NetworkRow, Predictor
 
+from ..bench import SAFETY, Bench, in_seconds, reference_of, structure_digest
+from ..bundle import STARTS
 from ..errors import ModelError, RunFolderError
+from ..folder import Folder
 from ..graph import Candidate, full
 from ..graph.keys import units
-from ..importance import Scores
+from ..progress import Progress
+from ..solve import Solution, least_latency, solve
 from ..space import SearchSpace
+from ..study import StudySettings, TrialRecord, magnitudes, run_study, sensitivities
 from .aiming import Aim, Range
-from .bench import SAFETY, Bench
-from .exact import Solution, least_latency, solve
+from .context import Context
 from .finalist import ENOUGH, Finalist
-from .folder import RunFolder
-from .objective import Objective, magnitudes, sensitivities
-from .progress import Progress
-from .records import TrialRecord
-from .stored import STARTS
-from .study import run_study
+from .loading import weights_digest
 
 AIM_LEVEL = 0.9
 """Share of the networks at the aim that should be inside the budget."""
@@ -40,17 +39,6 @@ Losses = tuple[dict[str, npt.NDArray[np.float64]], dict[str, float]]
 """Dim -> loss at each level, and block -> loss of its removal."""
 
 
-@dataclass(frozen=True, slots=True)
-class SearchSettings:
-    """What the config says of the search."""
-
-    trials: int
-    sampler: str
-    seed: int
-    identity: str
-    stop: Callable[[], bool]
-
-
 class Rounds:
     """Searches, one after the other, each ending with a finalist that is timed.
 
@@ -58,30 +46,17 @@ class Rounds:
     what it was for.
 
     Args:
-        bench: The network on its target.
+        context: What the run is given.
         table: All timings.
         predictor: What they say of others.
-        objective: Scores candidates.
-        scores: Importance of each unit.
-        budget_s: What must be met, in seconds at the reference speed.
-        settings: What the config says of the search.
-        folder: Keeps the studies and where they began.
     """
 
-    def __init__(
-        self,
-        bench: Bench,
-        table: LatencyTable,
-        predictor: Predictor,
-        objective: Objective,
-        scores: Scores,
-        budget_s: float,
-        settings: SearchSettings,
-        folder: RunFolder,
-    ) -> None:
-        self._bench, self._table, self._predictor = bench, table, predictor
-        self._objective, self._scores = objective, scores
-        self._settings, self._folder = settings, folder
+    def __init__(self, context: Context, table: LatencyTable, predictor: Predictor) -> None:
+        bench, config = context.bench, context.config
+        budget_s = in_seconds(config.budget.latency, reference_of(table))
+        self._context, self._bench, self._table, self._predictor = context, bench, table, predictor
+        self._folder, self._progress = context.folder, context.progress
+        self._settings = _settings(context)
         self.space = bench.space(predictor)
         self.within = Range(
             budget_s,
@@ -92,30 +67,26 @@ class Rounds:
         self._losses: list[Losses] | None = None
         self._timed: dict[Candidate, Interval] = {}
 
-    def search(self, number: int, aimed: Aim, progress: Progress) -> Finalist:
+    def search(self, number: int, aimed: Aim) -> Finalist:
         """Search within an aim, and time the best candidate.
 
         Raises:
             ModelError: No candidate's outputs were finite, or the runtime cannot run the best one.
         """
+        progress = self._progress
         progress.stage("search", f"round {number + 1}")
         solutions = [
-            solve(self.space, *loss, aimed.target_s, time_limit_s=SOLVER_LIMIT_S)
-            for loss in self._known_losses(progress)
+            solve(self.space, *loss, aimed.target_s, time_limit_s=SOLVER_LIMIT_S) for loss in self._known_losses()
         ]
         trials = self._settings.trials
         study = run_study(
             self.space,
             aimed.target_s,
-            self._objective,
+            self._context.objective,
             path=self._folder.file(f"study-{number}.log"),
-            trials=trials,
-            sampler=self._settings.sampler,
-            seed=self._settings.seed,
+            settings=self._settings,
             starts=_stored_starts(self._folder, f"starts-{number}.json", solutions),
             progress=lambda trial: progress.step(trial.number + 1, trials, _told(trial)),
-            stop=self._settings.stop,
-            identity=self._settings.identity,
         )
         if study.candidate is None:
             raise ModelError(f"A search needs a network whose outputs are finite. {study.reason}")
@@ -125,24 +96,39 @@ class Rounds:
             study.candidate,
             aimed.target_s,
             predicted,
-            self._measured(study.candidate, progress),
+            self._measured(study.candidate),
             study,
             solutions[0],
             aimed.fastest,
         )
 
-    def _measured(self, candidate: Candidate, progress: Progress) -> Interval:
+    def _measured(self, candidate: Candidate) -> Interval:
         """Return the seconds of a finalist; a round may end with the one of an earlier round."""
         if candidate not in self._timed:
-            self._timed[candidate] = _time(self._bench, self._table, candidate, self.within.budget_s, progress)
+            self._timed[candidate] = _time(self._bench, self._table, candidate, self.within.budget_s, self._progress)
         return self._timed[candidate]
 
-    def _known_losses(self, progress: Progress) -> list[Losses]:
+    def _known_losses(self) -> list[Losses]:
         """Return what each choice costs alone, worked out once for all rounds."""
         if self._losses is None:
-            measured = sensitivities(self.space, self._objective, lambda d, t: progress.step(d, t, "sensitivity"))
-            self._losses = [measured, magnitudes(self.space, self._scores)]
+            measured = sensitivities(
+                self.space, self._context.objective, lambda d, t: self._progress.step(d, t, "sensitivity")
+            )
+            self._losses = [measured, magnitudes(self.space, self._context.scores)]
         return self._losses
+
+
+def _settings(context: Context) -> StudySettings:
+    search = context.config.search
+    identity = f"{structure_digest(context.blueprint)}-{weights_digest(context.blueprint)}-{search.calibration}"
+    stop = _alarm(search.time_limit_s)
+    return StudySettings(search.trials, search.sampler, context.config.run.seed, identity, stop)
+
+
+def _alarm(limit_s: float | None) -> Callable[[], bool]:
+    """Return what tells whether a time limit, counted from now, is over."""
+    began = time.monotonic()
+    return lambda: limit_s is not None and time.monotonic() - began > limit_s
 
 
 def aim(predictor: Predictor, budget_s: float) -> float:
@@ -153,12 +139,10 @@ def aim(predictor: Predictor, budget_s: float) -> float:
     return budget_s / predictor.held_out.near(budget_s).quantile(AIM_LEVEL) / (1 + SAFETY)
 
 
-def _stored_starts(folder: RunFolder, name: str, solutions: Sequence[Solution]) -> list[Candidate]:
+def _stored_starts(folder: Folder, name: str, solutions: Sequence[Solution]) -> list[Candidate]:
     """Return what the exact solver gave when this round began: stopped by its time limit it may give another answer."""
-    stored = folder.read_json(name, STARTS)
-    if stored is None:
-        stored = [solution.candidate.to_json() for solution in solutions if solution.candidate is not None]
-        folder.write_json(name, stored)
+    found = [solution.candidate.to_json() for solution in solutions if solution.candidate is not None]
+    stored = folder.step(name, STARTS, lambda: found)
     try:
         return [Candidate.from_json(item) for item in stored]
     except ValueError as exc:

@@ -12,11 +12,11 @@ from typing import Any
 from hwprofiles import Interval, Quantity, format_percent, format_seconds
 from latency_tables import LatencyTable, Predictor
 
+from ..bench import Bench, in_seconds
 from ..config import RunConfig
 from ..deploy import BASELINE, SUBNET
 from ..graph import Blueprint, Candidate, full
 from .aiming import USED
-from .bench import Bench, in_seconds
 from .finalist import Finalist
 from .finish import Finished
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ..pages import Section
 from .evidence import (
     agreement_section,
     conditions_section,
@@ -13,7 +14,6 @@ from .evidence import (
     tuning_section,
 )
 from .outcome import infeasible_section, latency_section, quality_section
-from .section import Section
 from .shape import blocks_section, widths_section
 
 

@@ -3,9 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ..pages import (
+    Section,
+    Table,
+    change,
+    count,
+    entries,
+    fact,
+    number,
+    part,
+    percent,
+    plain,
+    seconds,
+    seconds_interval,
+)
 from .charts import agreement_chart, front, front_chart, history_chart, tuning_chart
-from .section import Section, Table
-from .wording import change, count, entries, fact, number, part, percent, plain, seconds, seconds_interval
 
 
 def agreement_section(report: Mapping[str, Any]) -> Section | None:

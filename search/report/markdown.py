@@ -5,10 +5,9 @@ from typing import Any
 
 from hwprofiles import plain
 
+from ..pages import Section, Table, entries, verdict_words
 from .evidence import conditions_section, proofs_section, repeat_section
 from .outcome import infeasible_section, judgement, latency_section, quality_section
-from .section import Section, Table
-from .wording import entries, verdict_words
 
 _ESCAPED = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#"})
 

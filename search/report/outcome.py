@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .charts import floor_chart, latency_chart, windows_chart
-from .section import Section, Table
-from .wording import (
+from ..pages import (
+    Section,
+    Table,
     budget_text,
     change,
     count,
@@ -17,6 +17,7 @@ from .wording import (
     seconds,
     seconds_interval,
 )
+from .charts import floor_chart, latency_chart, windows_chart
 
 NETWORKS = (("unpruned", "baseline"), ("subnet", "subnet"))
 

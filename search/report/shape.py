@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ..pages import Section, Table, change, count, entries, number
 from .charts import widths_chart
-from .section import Section, Table
-from .wording import change, count, entries, number
 
 _CHOICES = {"keep": "kept", "remove": "removed"}
 

@@ -132,7 +132,7 @@ def test_failure_that_was_not_foreseen(lathe: Lathe, project: Path, monkeypatch:
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("one of ours")
 
-    monkeypatch.setattr("search.engine.run.comb", fail)
+    monkeypatch.setattr("search.engine.loading.comb", fail)
     answer = lathe("run", project / "net.toml", "--json")
     assert (answer.status, answer.out) == (3, "")
     assert "ZeroDivisionError: one of ours" in answer.err

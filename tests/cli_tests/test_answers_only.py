@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from search.terminal import answers_only
+from search.commands.terminal import answers_only
 
 
 def test_what_compiled_libraries_print_goes_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:

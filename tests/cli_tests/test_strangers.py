@@ -14,7 +14,7 @@ from onnx import TensorProto
 
 from hwprofiles import UnfitFileError
 from search import load_subnet
-from search.engine.layout import BUNDLE_FILES
+from search.bundle.names import BUNDLE_FILES
 from tests.limits import within
 
 from .conftest import Lathe

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from search import terminal as module
 from search.cli import call
+from search.commands import terminal as module
+from search.commands.terminal import TerminalProgress, terminal
 from search.report.markdown import render_markdown
-from search.terminal import TerminalProgress, terminal
 
 from .conftest import Lathe
 

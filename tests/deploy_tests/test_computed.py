@@ -12,8 +12,9 @@ import pytest
 
 from hwprofiles import ArtefactError, NullRuntime, Runtime, Session, Target, get_runtime
 from latency_tables import Store
-from search.deploy import SLICERS, Slicer, computed, require
-from search.engine.bench import Bench
+from search.bench import SLICERS, Slicer
+from search.bench.bench import Bench
+from search.deploy import computed, require
 from search.errors import ProofError
 from search.graph import full
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.deploy import covering, smallest, telling
+from search.bench import covering, smallest, telling
 from search.graph import Blueprint, Candidate, assemble, full
 from search.graph.keys import units
 from search.space import WidthKnob, knobs_of, thinned

@@ -8,8 +8,8 @@ import torch
 from torch import fx
 
 from hwprofiles import RUNTIMES, Target, get_runtime
-from search.deploy import SLICERS, ProgramSlicer, Slicer, sweeps
-from search.deploy.slicing import GraphSlicer
+from search.bench import SLICERS, ProgramSlicer, Slicer, sweeps
+from search.bench.slicing import GraphSlicer
 from search.errors import ExportError
 from search.graph import Blueprint, Candidate, full, sample
 from search.graph.keys import unit_specs
@@ -127,7 +127,7 @@ def test_each_kind_of_file_has_a_slicer() -> None:
 
 
 def test_a_network_whose_calls_are_changed_by_the_exporter_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.deploy.slicing.programs._calls", lambda graph: [(str(id(graph)), id(graph))])
+    monkeypatch.setattr("search.deploy.program_file._calls", lambda graph: [(str(id(graph)), id(graph))])
     for make in (ProgramSlicer, GraphSlicer):
         with pytest.raises(ExportError, match="changed the calls"):
             make(blueprint_of("tower"), 1)

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from search.deploy import OnnxSlicer, export
+from search.bench import OnnxSlicer
+from search.deploy import export
 from search.deploy.export import to_onnx
 from search.graph import Blueprint, comb, sample, uniform
 from search.graph.keys import unit_specs, units

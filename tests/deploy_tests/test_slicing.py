@@ -12,7 +12,7 @@ import pytest
 from onnx import numpy_helper
 
 from hwprofiles import NullRuntime
-from search.deploy import OnnxSlicer, job, structure_digest
+from search.bench import OnnxSlicer, job, structure_digest
 from search.deploy.export import to_onnx
 from search.graph import Blueprint, Candidate, assemble, full, sample
 from search.graph.keys import unit_specs, units

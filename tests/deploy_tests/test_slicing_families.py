@@ -10,7 +10,7 @@ import onnx
 import pytest
 import torch
 
-from search.deploy import OnnxSlicer
+from search.bench import OnnxSlicer
 from search.deploy.export import to_onnx
 from search.graph import comb, sample
 from search.importance import select

@@ -10,8 +10,8 @@ import pytest
 
 from hwprofiles import NullRuntime, Target
 from latency_tables import Store, sweep
-from search.deploy import OnnxSlicer, stairs_of_dims, sweep_classes, sweeps
-from search.deploy.slicing.extracting import extracted
+from search.bench import OnnxSlicer, stairs_of_dims, sweep_classes, sweeps
+from search.bench.slicing.extracting import extracted
 from search.graph import Blueprint
 from search.space import offered
 from tests.stairs import staircase

@@ -22,8 +22,8 @@ from hwprofiles import (
     Session,
     Target,
 )
+from search.bench.bench import is_unneeded
 from search.deploy import SENTENCES, Delivered, Verification, export, verify
-from search.engine.bench import is_unneeded
 from search.errors import BundleError
 from search.graph import uniform
 from search.importance import select

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from search.deploy import OnnxSlicer, export, exported
+from search.bench import OnnxSlicer
+from search.deploy import export, exported
 from search.deploy.export import to_onnx
 from search.graph import comb, uniform
 from search.importance import select

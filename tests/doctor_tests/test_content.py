@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from search.doctor import examine
+from search.commands.doctor import examine
 from search.errors import ModelError
 from search.graph import comb
 from tests.networks import EXAMPLE, residual

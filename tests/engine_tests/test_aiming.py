@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from hwprofiles import Interval
 from search.engine.aiming import MOST_ROUNDS, USED, Range, chosen, next_aim
-from search.engine.exact import Solution
 from search.engine.finalist import Finalist
-from search.engine.records import StudyResult, TrialRecord
 from search.graph import Candidate
+from search.solve.exact import Solution
+from search.study.records import StudyResult, TrialRecord
 
 BUDGET_S = 1.0
 NOTHING = Solution(None, {}, frozenset(), math.inf, math.inf, math.inf, "infeasible")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from hwprofiles import NullRuntime, Target
 from latency_tables import Predictor, Store, UnitKey
-from search.deploy import Slicer
-from search.engine.bench import Bench
+from search.bench import Slicer
+from search.bench.bench import Bench
 from search.graph import Blueprint, Candidate, assemble, comb, full
 from search.graph.keys import unit_specs, units
 from search.space import SearchSpace, knobs_of, thinned, why_whole

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from search.engine import exact as exact_module
-from search.engine import least_latency, solve, summed_loss
+from search.solve import exact as exact_module
+from search.solve import least_latency, solve, summed_loss
 from search.space import BlockKnob, SearchSpace, UnitCells, WidthKnob
 from search.space.linear import Answer
 

@@ -9,11 +9,11 @@ import pytest
 
 from hwprofiles import NullRuntime, Target
 from latency_tables import Store
-from search.deploy import draw
-from search.engine.bench import Bench
-from search.engine.progress import Silent
+from search.bench import draw
+from search.bench.bench import Bench
+from search.commands.profile import measure
 from search.graph.keys import units
-from search.profiling import measure
+from search.progress import Silent
 from tests.deploy_tests.networks import blueprint_of
 
 

@@ -12,14 +12,15 @@ import pytest
 
 from hwprofiles import UnfitFileError
 from search.config import RunSettings, SearchConfig
-from search.engine.folder import IDENTITY_FILE, RunFolder, open_folder, stage_seconds, translated
+from search.engine.folder import IDENTITY_FILE, open_folder, stage_seconds
 from search.errors import RunFolderError
+from search.folder import Folder, translated
 from tests.limits import within
 from tests.run_tests.small import config_of
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = RunFolder(tmp_path)
+    folder = Folder(tmp_path)
     folder.write("deep/er/file", b"old")
 
     def full(handle: int) -> None:
@@ -35,7 +36,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
 
 def test_json_comes_back_and_damage_is_named(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
+    folder = Folder(tmp_path)
     assert folder.read_json("x.json") is None
     value = {"a": [1, 2.5, None], "b": "text"}
     folder.write_json("x.json", value)
@@ -129,8 +130,8 @@ def test_what_a_killed_run_left_half_written_goes(tmp_path: Path) -> None:
 
 
 def test_seconds_of_stages_add_up(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
+    folder = Folder(tmp_path)
     assert stage_seconds(folder) == {}
     stage_seconds(folder, {"table": 2.0})
     stage_seconds(folder, {"table": 1.5, "search": 4.0})
-    assert stage_seconds(RunFolder(tmp_path)) == {"table": 3.5, "search": 4.0}
+    assert stage_seconds(Folder(tmp_path)) == {"table": 3.5, "search": 4.0}

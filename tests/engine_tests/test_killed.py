@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.engine import StudyResult
+from search.study import StudyResult
 
 from .worker import work
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from search.engine.objective import Objective, magnitudes, sensitivities
 from search.graph import Blueprint, Candidate, comb, full, sample, uniform
 from search.importance import Scores, score, select
 from search.space import SearchSpace, knobs_of
+from search.study.objective import Objective, magnitudes, sensitivities
 from search.surgery import Subnet, cut, recalibrate
 from tests.networks import EXAMPLE, residual
 from tests.stairs import staircases

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.engine import propose
+from search.solve import propose
 from search.space import BlockKnob, SearchSpace, UnitCells, WidthKnob
 
 from .spaces import random_space, settings_of, spaces

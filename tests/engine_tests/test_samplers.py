@@ -4,7 +4,7 @@ import pytest
 from optuna.samplers import BaseSampler
 
 from search.config import SAMPLERS as CONFIG_SAMPLERS
-from search.engine import SAMPLERS, make_sampler
+from search.study import SAMPLERS, make_sampler
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

@@ -10,17 +10,18 @@ import numpy as np
 import optuna
 import pytest
 
-from search.engine import (
+from search.graph import Candidate
+from search.solve import propose
+from search.space import BlockKnob, SearchSpace, UnitCells, WidthKnob
+from search.study import (
     CorruptStudyError,
     StudyBusyError,
     StudyMismatchError,
     StudyResult,
+    StudySettings,
     TrialRecord,
-    propose,
     run_study,
 )
-from search.graph import Candidate
-from search.space import BlockKnob, SearchSpace, UnitCells, WidthKnob
 
 from .worker import TRIALS, objective_of, starts_of, work, worker_budget, worker_space
 
@@ -43,6 +44,8 @@ def narrow(candidate: Candidate) -> float:
 def study(path: Path, evaluate: Callable[[Candidate], float] = narrow, **changes: Any) -> StudyResult:
     facts: dict[str, Any] = {"path": path, "trials": 12, "seed": 0, "identity": "test", "sampler": "random"}
     facts.update(changes)
+    told = {name: facts.pop(name) for name in ("trials", "seed", "identity", "sampler", "stop") if name in facts}
+    facts["settings"] = StudySettings(**told)
     return run_study(facts.pop("space", line_space()), facts.pop("budget_s", 9.0), evaluate, **facts)
 
 
@@ -305,10 +308,8 @@ def test_the_sampler_learns(journal: Path) -> None:
 
     def best(sampler: str, seed: int) -> float:
         path = journal.with_name(f"{sampler}{seed}.jsonl")
-        result = run_study(
-            SearchSpace(knobs, (), units), float(sum(goal)), distance, path=path, trials=60, sampler=sampler, seed=seed,
-            identity="",
-        )  # fmt: skip
+        space, settings = SearchSpace(knobs, (), units), StudySettings(60, sampler, seed, "")
+        result = run_study(space, float(sum(goal)), distance, path=path, settings=settings)
         assert result.objective is not None
         return result.objective
 

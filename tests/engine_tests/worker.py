@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from search.engine import StudyResult, run_study, solve
 from search.graph import Candidate
+from search.solve import solve
 from search.space import SearchSpace
+from search.study import StudyResult, StudySettings, run_study
 
 from .spaces import random_space
 
@@ -41,9 +42,8 @@ def work(path: Path, trials: int = TRIALS, sampler: str = "tpe") -> StudyResult:
     space = worker_space()
     budget = worker_budget(space)
     starts = starts_of(space, budget)
-    return run_study(
-        space, budget, objective_of, path=path, trials=trials, sampler=sampler, seed=3, starts=starts, identity="worker"
-    )
+    settings = StudySettings(trials, sampler, 3, "worker")
+    return run_study(space, budget, objective_of, path=path, settings=settings, starts=starts)
 
 
 if __name__ == "__main__":

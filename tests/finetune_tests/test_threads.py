@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwprofiles import LoadMeter
-from search.engine.progress import Sharing, Silent
+from search.engine.sharing import Sharing
 from search.finetune import FreeThreads, free_thread_count
 from search.finetune.threads import EVERY_S, free_threads
+from search.progress import Silent
 
 
 class Others(LoadMeter):

@@ -17,24 +17,27 @@ from torch import nn
 
 from hwprofiles import MOST_JSON_BYTES, Target, check_shape, get_runtime, parse_json, read_whole
 from latency_tables import Store, merge, read_table
+from search.bundle import Bundle
+from search.bundle import stored as shapes
 from search.cli import _read_report
+from search.commands.profile.folder import claim
+from search.commands.table.content import describe
+from search.commands.table.opening import open_table
+from search.commands.terminal import show_report
 from search.config import load_config
 from search.config.weights import load_weights
-from search.engine import RunFolder, run_study, stage_seconds
-from search.engine import stored as shapes
+from search.engine import stage_seconds
 from search.engine.finish import _read_timing
 from search.engine.folder import open_folder
-from search.engine.objective import _read as read_objectives
 from search.engine.rounds import _stored_starts
 from search.errors import RunFolderError
 from search.finetune.checkpoint import read_checkpoint, write_checkpoint
+from search.folder import Folder
 from search.graph import Candidate
-from search.profiling.folder import claim
-from search.report import Bundle
+from search.report import write_pages
+from search.study import StudySettings, run_study
+from search.study.objective import _read as read_objectives
 from search.surgery import load_subnet
-from search.tables.content import describe
-from search.tables.opening import open_table
-from search.terminal import show_report
 
 from ..config_tests.conftest import CONFIG, NET
 from ..engine_tests.worker import objective_of, starts_of, worker_budget, worker_space
@@ -127,17 +130,8 @@ TRIALS = 4
 
 
 def _study(path: Path) -> object:
-    return run_study(
-        SPACE,
-        BUDGET_S,
-        objective_of,
-        path=path,
-        trials=TRIALS,
-        sampler="random",
-        seed=0,
-        starts=STARTS,
-        identity="fuzz",
-    )
+    settings = StudySettings(TRIALS, "random", 0, "fuzz")
+    return run_study(SPACE, BUDGET_S, objective_of, path=path, settings=settings, starts=STARTS)
 
 
 def _write_study(folder: Path) -> None:
@@ -186,11 +180,11 @@ def _claim(path: Path) -> object:
 
 
 def _stored(shape: object) -> Callable[[Path], object]:
-    return lambda path: RunFolder(path.parent).read_json(path.name, shape)
+    return lambda path: Folder(path.parent).read_json(path.name, shape)
 
 
 def _read_verify(path: Path) -> object:
-    found = RunFolder(path.parent).read_json(path.name, shapes.TIMED)
+    found = Folder(path.parent).read_json(path.name, shapes.TIMED)
     if found is None:
         raise RunFolderError("There is nothing.")
     measured = _read_timing(found["measurement"], path)
@@ -199,7 +193,7 @@ def _read_verify(path: Path) -> object:
 
 def _read_bundle(path: Path) -> object:
     bundle = Bundle.open(path.parent)
-    bundle.write_pages()
+    write_pages(bundle)
     show_report(Console(file=io.StringIO()), bundle.report)
     json.dumps(dict(bundle.report), allow_nan=False)
     assert bundle.target.slug
@@ -245,8 +239,8 @@ READERS: dict[str, Reader] = {
     "study journal": Reader("study.log", _write_study, _study),
     "run.json": Reader("run.json", _write_run, _read_identity),
     "run.json of a profile": Reader("run.json", _write_run, _claim),
-    "stages.json": Reader("stages.json", _write_run, lambda path: stage_seconds(RunFolder(path.parent), {"a": 1.0})),
-    "starts-0.json": Reader("starts-0.json", _write_run, lambda p: _stored_starts(RunFolder(p.parent), p.name, [])),
+    "stages.json": Reader("stages.json", _write_run, lambda path: stage_seconds(Folder(path.parent), {"a": 1.0})),
+    "starts-0.json": Reader("starts-0.json", _write_run, lambda p: _stored_starts(Folder(p.parent), p.name, [])),
     "finetune.json": Reader("finetune.json", _write_run, _stored(shapes.TUNED)),
     "proofs.json": Reader("proofs.json", _write_run, _stored(shapes.PROOFS)),
     "accuracy.json": Reader("accuracy.json", _write_run, _stored(shapes.SCORES)),

@@ -21,8 +21,9 @@ from hwprofiles.runtimes.onnxruntime import OnnxRuntime
 from search.config import RunConfig, load_model
 from search.deploy import Verification
 from search.engine import execute
+from search.engine.context import Context
 from search.engine.finish import Finished
-from search.engine.run import combed, example_of
+from search.engine.loading import combed, example_of
 from search.graph import Blueprint, Candidate
 from search.importance import Scores, select
 from search.surgery import cut
@@ -101,11 +102,11 @@ def replay(case: Case, out: Path, patch: pytest.MonkeyPatch) -> Answer:
     _put(out, given)
     runtime: Runtime = NullRuntime() if case.timed_here else StoredTimings()
     patch.setattr(StoredTimings, "known", given.versions)
-    patch.setattr("search.engine.bench.probe", lambda: given.profile)
-    patch.setattr("search.engine.bench._check_target", lambda *_: None)
-    patch.setattr("search.engine.run.analysed", lambda config, _: (combed_of(config), NoTask(config)))
-    patch.setattr("search.engine.run.score", lambda _: given.scores)
-    patch.setattr("search.engine.run.finish", finished)
+    patch.setattr("search.bench.bench.probe", lambda: given.profile)
+    patch.setattr("search.bench.bench._check_target", lambda *_: None)
+    patch.setattr("search.engine.stages.analysed", lambda config, _: (combed_of(config), NoTask(config)))
+    patch.setattr("search.engine.stages.score", lambda _: given.scores)
+    patch.setattr("search.engine.stages.finish", finished)
     outcome = execute(config, runtime=runtime)
     return answer_of(outcome.report, out)
 
@@ -123,13 +124,11 @@ def combed_of(config: RunConfig) -> Blueprint:
     return combed(config, load_model(config, config.run.seed), example_of(config))
 
 
-def finished(
-    config: RunConfig, blueprint: Blueprint, scores: Scores, _objective: object, candidate: Candidate, *others: Any
-) -> Finished:
+def finished(context: Context, candidate: Candidate) -> Finished:
     """Return what tuning, scoring and timing an answer came to, whatever the answer is: that is stored."""
-    stored, folder = json.loads(read(FINISH)), others[2]
-    selection = select(blueprint, candidate, scores)
-    subnet = cut(blueprint, selection)
+    stored, folder = json.loads(read(FINISH)), context.folder
+    selection = select(context.blueprint, candidate, context.scores)
+    subnet = cut(context.blueprint, selection)
     for place in (".", f"candidates/{candidate.digest}"):
         for name in ("baseline.onnx", "baseline_graph.json", "baseline.safetensors"):
             folder.write(f"{place}/{name}", b"stored")
@@ -141,7 +140,7 @@ def finished(
         subnet,
         selection,
         stored["history"],
-        Verification(config.budget.latency, measurement, hashes),
+        Verification(context.config.budget.latency, measurement, hashes),
         stored["accuracy"],
         360,
         {"baseline": 0, "subnet": sum(parameter.numel() for parameter in subnet.parameters())},

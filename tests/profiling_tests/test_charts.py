@@ -8,9 +8,9 @@ import pytest
 
 from hwprofiles import Interval, Target
 from latency_tables import Header, LatencyTable, Stairs
-from search.profiling.charts import agreement_chart, layers_chart, stairs_chart
-from search.profiling.sections import _stairs
-from search.stairs import stairs_content
+from search.commands.profile.charts import agreement_chart, layers_chart, stairs_chart
+from search.commands.profile.sections import _stairs
+from search.commands.stairs import stairs_content
 
 RATIOS = {8: Interval(0.5, 0.49, 0.51), 15: Interval(1.4, 1.3, 1.5), 16: Interval(1.0, 1.0, 1.0)}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from search.report import page, render_page
+from search.report import render_page
 from search.report.content import sections
 
 from .samples import VERDICTS, Tags, sample
@@ -21,7 +21,7 @@ HOSTILE = "</script><img src=https://example.org/x onerror=alert(1)><a href='jav
 @pytest.fixture(autouse=True)
 def _small_script(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare the tests the megabytes of plotly's script."""
-    monkeypatch.setattr(page, "get_plotlyjs", lambda: SCRIPT)
+    monkeypatch.setattr("search.pages.frame.get_plotlyjs", lambda: SCRIPT)
 
 
 def _hostile(value: Any, key: str = "") -> Any:

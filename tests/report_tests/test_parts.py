@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plotly.offline import get_plotlyjs
 
+from search.pages import label
+from search.pages.section import Table
+from search.pages.wording import NOT_MEASURED, change, fact, percent, ratio_interval, seconds, seconds_interval
 from search.report import render_markdown, render_page
-from search.report.charts import front, history_chart, label, widths_chart
+from search.report.charts import front, history_chart, widths_chart
 from search.report.evidence import proofs_section
 from search.report.outcome import headline, judgement
-from search.report.section import Table
 from search.report.shape import widths_section
-from search.report.wording import NOT_MEASURED, change, fact, percent, ratio_interval, seconds, seconds_interval
 
 from .samples import VERDICTS, sample
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from search.deploy import SLICERS, OnnxSlicer, structure_digest
+from search.bench import SLICERS, OnnxSlicer, structure_digest
+from search.engine import run
 from search.graph import Blueprint
-from search.report import run
 
 from .small import config_of
 

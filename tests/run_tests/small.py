@@ -21,7 +21,7 @@ from search.config import (
     SearchConfig,
     TaskConfig,
 )
-from search.report import run
+from search.engine import run
 from tests.networks import Basic, Inverted
 
 SHAPE = (1, 32, 32)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.report import run
+from search.engine import run
 
 from .small import config_of, journal, main
 

@@ -11,7 +11,7 @@ import pytest
 from hwprofiles import Target, get_runtime, unavailable
 from search import Bundle
 from search.deploy import Verification
-from search.report import run
+from search.engine import run
 
 from .small import config_of
 

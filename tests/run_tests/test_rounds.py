@@ -15,11 +15,11 @@ import pytest
 from hwprofiles import Counters, NullRuntime, Quantity, Session, Target
 from latency_tables import LatencyTable, NetworkRow, Store
 from search import deploy
+from search.bench.bench import Bench
 from search.engine import finish as finish_module
+from search.engine import run
 from search.engine.aiming import MOST_ROUNDS
-from search.engine.bench import Bench
 from search.graph import Candidate, assemble
-from search.report import run
 
 from .small import config_of, journal
 
@@ -114,7 +114,7 @@ def test_a_finalist_over_the_budget_lowers_the_aim(out: Path, monkeypatch: pytes
 
 def keep_blocks_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Build the table from networks with most blocks, so that small networks are timed as finalists only."""
-    monkeypatch.setattr(import_module("search.deploy.covering"), "REMOVALS", (0.0,))
+    monkeypatch.setattr(import_module("search.bench.design"), "REMOVALS", (0.0,))
     monkeypatch.setattr(
         Bench,
         "smallest",

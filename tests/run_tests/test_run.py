@@ -16,8 +16,8 @@ import torch
 from hwprofiles import NullRuntime, Target
 from search import Bundle, Candidate, Selection, load_subnet
 from search.config import RunSettings
+from search.engine import run
 from search.errors import ProofError, RunFolderError
-from search.report import run
 from search.surgery import Proof
 
 from .small import config_of, journal

@@ -16,8 +16,8 @@ import torch
 
 from hwprofiles import Target
 from search import demo
-from search.engine import Outcome, Progress, Silent
-from search.report import run
+from search.engine import Outcome, run
+from search.progress import Progress, Silent
 
 from .small import config_of
 

@@ -1,0 +1,49 @@
+"""What pages are made of: sections, charts, words, and the frame around them."""
+
+from .charts import AXIS, BASELINE, BUDGET, MOST_NAMED_BARS, OTHERS, SECONDS_AXIS, SUBNET, error_bars, label
+from .frame import render
+from .section import Chart, Section, Table
+from .wording import (
+    budget_text,
+    change,
+    count,
+    entries,
+    fact,
+    number,
+    part,
+    percent,
+    plain,
+    ratio_interval,
+    seconds,
+    seconds_interval,
+    verdict_words,
+)
+
+__all__ = [
+    "AXIS",
+    "BASELINE",
+    "BUDGET",
+    "MOST_NAMED_BARS",
+    "OTHERS",
+    "SECONDS_AXIS",
+    "SUBNET",
+    "error_bars",
+    "label",
+    "render",
+    "Chart",
+    "Section",
+    "Table",
+    "budget_text",
+    "change",
+    "count",
+    "entries",
+    "fact",
+    "number",
+    "part",
+    "percent",
+    "plain",
+    "ratio_interval",
+    "seconds",
+    "seconds_interval",
+    "verdict_words",
+]
