@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from hwprofiles import Runtime, Target, compare_on
-from hwprofiles.protocol import TimingProtocol
+from hwprofiles import Runtime, Target, TimingProtocol, compare_on
 from latency_tables import NetworkRow, UnitKey
 from search.deploy.slicing.extracting import extracted
 from search.engine.bench import Bench

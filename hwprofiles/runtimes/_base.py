@@ -13,10 +13,9 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..conditions import Counters, read_counters
 from ..errors import ArtefactError, RuntimeUnavailableError, UnfitFileError
 from ..files import read_whole
-from ..profile import HardwareProfile
+from ..machine import Counters, HardwareProfile, read_counters
 from ..target import Target
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -233,7 +232,7 @@ MOST_PROGRAM_BYTES = 4 * 2**30
 
 
 def content_of(artefact: bytes | Path, who: str) -> bytes:
-    """Return the content of an exported program; for ONNX files see `hwprofiles.onnx_file.onnx_content`.
+    """Return the content of an exported program; for ONNX files see `onnx_content`.
 
     Raises:
         ArtefactError: It cannot be read; `who` is the runtime's name in the message.
