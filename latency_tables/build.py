@@ -27,10 +27,9 @@ from hwprofiles import (
     probe,
 )
 
-from .claiming import claim
-from .reading import assemble
-from .record import BASELINE, SUBNET, Origin, Record, UnitNodes
-from .store import Store, Writer
+from .journal import BASELINE, SUBNET, Origin, Record, Store, UnitNodes, Writer
+from .journal.claiming import claim
+from .journal.reading import assemble
 from .table import LatencyTable
 
 PROFILE_RUNS = 5

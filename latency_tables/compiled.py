@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .bend import Bend
-from .cells import ORIGINS, Codes
+from .fit import ORIGINS, Array, Bend, Codes
 from .keys import UnitKey
-from .law import Array
 
 Levels = NDArray[np.intp]
 

@@ -8,15 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .bend import Bend
-from .cells import ORIGINS, CellOrigin
 from .compiled import Compiled, Grid, Slot, merge_grids
+from .fit import ORIGINS, Array, Bend, CellOrigin, HeldOut, Model, Pace, cross_validate, fit_model
 from .keys import UnitKey
-from .law import Array
-from .model import Model, fit_model
-from .pace import Pace
 from .table import LatencyTable
-from .validate import HeldOut, cross_validate
 
 FOLDS = 10
 

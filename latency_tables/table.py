@@ -13,8 +13,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 
 from hwprofiles import Interval, writing_whole
 
+from .journal import BASELINE, Header, Origin
 from .keys import UnitKey
-from .record import BASELINE, Header, Origin
 from .stairs import Stairs
 
 

@@ -59,7 +59,7 @@ OWED = frozenset(
         "hwprofiles/timing/compare.py",
         "hwprofiles/timing/compare.py:compare",
         "latency_tables/build.py:build",
-        "latency_tables/sweep.py:sweep",
+        "latency_tables/stairs/sweep.py:sweep",
         "tests/hwprofiles_tests/runtimes_tests/fake_tensorrt.py",
         "tests/surgery_tests/test_proofs.py",
         "benchmarks/prediction/__main__.py:run",

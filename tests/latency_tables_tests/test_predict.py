@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from hwprofiles import Interval, StaircaseLaw
 from latency_tables import Estimate, LatencyTable, NetworkRow, Predictor, SparseTableError, UnitKey, UnknownUnitError
-from latency_tables.model import timing_deviations
-from latency_tables.overhead import profiling_overhead, true_shares
+from latency_tables.fit.model import timing_deviations
+from latency_tables.fit.overhead import profiling_overhead, true_shares
 
 from .chains import FAMILY, FULL, QUANTUM, chain, job, keys, null_runtime, random_widths
 from .conftest import Fill
