@@ -56,8 +56,6 @@ OWED = frozenset(
         "search/graph/axes.py",
         "search/profiling/command.py:profile",
         "search/prune.py:prune",
-        "hwprofiles/timing/compare.py",
-        "hwprofiles/timing/compare.py:compare",
         "latency_tables/build.py:build",
         "latency_tables/stairs/sweep.py:sweep",
         "tests/hwprofiles_tests/runtimes_tests/fake_tensorrt.py",

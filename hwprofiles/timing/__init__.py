@@ -21,6 +21,7 @@ from .stats import (
     upper_percentile,
     variance_inflation,
 )
+from .surroundings import Surroundings
 
 __all__ = [
     "Difference",
@@ -28,6 +29,7 @@ __all__ = [
     "MIN_SAMPLES",
     "Measurement",
     "PROTOCOLS",
+    "Surroundings",
     "TimingProtocol",
     "bimodal_gap",
     "compare",

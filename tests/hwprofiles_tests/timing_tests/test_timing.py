@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
-from hwprofiles import Counters, FakeClock, Measurement, TimingProtocol, compare
+from hwprofiles import Counters, FakeClock, Measurement, Surroundings, TimingProtocol, compare
 
 from ..sessions import FakeSession, compare_fakes
 
@@ -49,10 +49,8 @@ def test_inner_loop_outlasts_a_coarse_clock(run_s: float) -> None:
         {"baseline": session},
         "baseline",
         protocol,
-        clock=lambda: clock.now // resolution * resolution,
+        Surroundings(lambda: clock.now // resolution * resolution, sleep=clock.advance, conditions=Counters),
         rng=np.random.default_rng(0),
-        sleep=clock.advance,
-        conditions=Counters,
     )
     assert made.runs_per_turn["baseline"] * run_s >= 0.99 * protocol.turn_s
     seconds = made.seconds("baseline")
@@ -199,10 +197,8 @@ def test_clock_that_jumps_between_turns_spoils_the_window_too() -> None:
         {"baseline": FakeSession(clock, 2e-3)},
         "baseline",
         TimingProtocol(min_windows=30, warmup_s=0, time_limit_s=30.0),
-        clock=jumping(clock, {200: -1.0}),
+        Surroundings(jumping(clock, {200: -1.0}), sleep=clock.advance, conditions=Counters),
         rng=np.random.default_rng(0),
-        sleep=clock.advance,
-        conditions=Counters,
     )
     assert all(value == pytest.approx(2e-3) for value in made.windows["baseline"])
     assert len(made.notes) == 1
@@ -286,9 +282,8 @@ def test_date_is_now_where_left_out() -> None:
         {"baseline": FakeSession(clock, 1e-3)},
         "baseline",
         TimingProtocol(),
-        clock=clock,
+        Surroundings(clock, sleep=clock.advance),
         rng=np.random.default_rng(0),
-        sleep=clock.advance,
     )
     assert made.date is not None
     assert made.date.endswith("+00:00")
@@ -311,10 +306,8 @@ def compare_jumping(jumps: Mapping[int, float], protocol: TimingProtocol, run_s:
         {"baseline": FakeSession(clock, run_s), "subnet": FakeSession(clock, run_s)},
         "baseline",
         protocol,
-        clock=jumping(clock, jumps),
+        Surroundings(jumping(clock, jumps), sleep=clock.advance, conditions=Counters),
         rng=np.random.default_rng(0),
-        sleep=clock.advance,
-        conditions=Counters,
     )
 
 
@@ -338,10 +331,8 @@ def test_time_limit_holds_when_the_clock_jumps_back() -> None:
         {"baseline": noisy, "subnet": noisy},
         "baseline",
         protocol,
-        clock=jumping(clock, {500: -1000.0}),
+        Surroundings(jumping(clock, {500: -1000.0}), sleep=clock.advance, conditions=Counters),
         rng=np.random.default_rng(0),
-        sleep=clock.advance,
-        conditions=Counters,
     )
     assert 1.5 <= clock.now + 1000 <= 2.5
 
