@@ -1,6 +1,6 @@
 """What do many timings say about any candidate network?"""
 
-from .build import Job, build
+from .build import Job, Patience, build
 from .compare import Change, NetworkDifference, TableDifference, compare_tables
 from .compiled import Compiled, Slot
 from .design import informative
@@ -21,6 +21,7 @@ from .journal.reading import read_table
 from .kernels import KernelPredictor, Neighbours, held_out_hit_rate, hit_rate
 from .keys import Unit, UnitKey
 from .predict import Estimate, Predictor
+from .rig import Rig
 from .stairs import MOST_LEVELS, EvenStairs, Stairs, tread_edges
 from .stairs.sweep import Sweep, adaptive, sweep
 from .table import LatencyTable, NetworkRow, UnitRow
@@ -47,9 +48,11 @@ __all__ = [
     "NetworkRow",
     "Origin",
     "Pace",
+    "Patience",
     "Predictor",
     "Provenance",
     "Record",
+    "Rig",
     "Slot",
     "SparseTableError",
     "Stairs",

@@ -56,8 +56,6 @@ OWED = frozenset(
         "search/graph/axes.py",
         "search/profiling/command.py:profile",
         "search/prune.py:prune",
-        "latency_tables/build.py:build",
-        "latency_tables/stairs/sweep.py:sweep",
         "tests/hwprofiles_tests/runtimes_tests/fake_tensorrt.py",
         "tests/surgery_tests/test_proofs.py",
         "benchmarks/prediction/__main__.py:run",

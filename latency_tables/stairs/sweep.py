@@ -15,12 +15,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from hwprofiles import ArtefactError, Interval, Runtime, Session, Target, TimingProtocol, compare_on, probe
+from hwprofiles import ArtefactError, Interval, Runtime, Session, Target, TimingProtocol, compare_on
 
 from ..build import job_rng
-from ..journal import BASELINE, SUBNET, StairsRecord, Store
+from ..journal import BASELINE, SUBNET, StairsRecord
 from ..journal.claiming import claim
 from ..journal.reading import assemble
+from ..rig import Rig
 from ..table import LatencyTable
 from .stairs import Stairs, is_faster
 
@@ -78,39 +79,30 @@ class Sweep:
 
 
 def sweep(
-    runtime: Runtime,
-    target: Target,
+    rig: Rig,
     sweeps: Iterable[Sweep],
-    store: Store,
     *,
     rng: np.random.Generator,
     protocol: TimingProtocol = SWEEP,
     progress: Callable[[int, int, str], None] | None = None,
-    fingerprint: str | None = None,
-    allow_foreign: bool = False,
 ) -> LatencyTable:
     """Sweep the classes whose stairs the journal lacks and return the whole table.
 
     Args:
-        runtime: Runs the artefacts and owns the clock.
-        target: What the table is for.
+        rig: The runtime, the target and the journal.
         sweeps: The classes, each of another kind.
-        store: The journal.
         rng: Draws inputs and the order of turns; only its seed is used, together with each class.
         protocol: How long one width is timed.
         progress: Told before each class: how many are done, how many there are, and its kind.
-        fingerprint: The machine; by default this one.
-        allow_foreign: Whether to go on with another machine's table.
 
     Raises:
         ForeignTableError: The journal is of another machine or target.
         LockedTableError: Another process is writing it.
         CorruptTableError: It cannot be read.
     """
-    machine = fingerprint if fingerprint is not None else probe().fingerprint_for(target.device)
-    versions, wanted = runtime.versions(), list(sweeps)
-    with store.writing() as writer:
-        header = claim(writer, target, machine, versions, allow_foreign=allow_foreign)
+    machine, versions, wanted = rig.machine, rig.runtime.versions(), list(sweeps)
+    with rig.store.writing() as writer:
+        header = claim(writer, rig.target, machine, versions, allow_foreign=rig.allow_foreign)
         held = {
             (r.stairs.kind, r.stairs.size)
             for r in writer.contents.stairs
@@ -120,10 +112,10 @@ def sweep(
         for done, item in enumerate(todo, start=len(wanted) - len(todo)):
             if progress is not None:
                 progress(done, len(wanted), item.kind)
-            stairs = _steadiest(runtime, target, item, job_rng(rng, item.kind, "sweep"), protocol)
+            stairs = _steadiest(rig.runtime, rig.target, item, job_rng(rng, item.kind, "sweep"), protocol)
             date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             writer.append(StairsRecord(stairs, machine, versions, date))
-    return assemble(store.read(), header, machine, versions, allow_foreign)
+    return assemble(rig.store.read(), header, machine, versions, rig.allow_foreign)
 
 
 def _steadiest(

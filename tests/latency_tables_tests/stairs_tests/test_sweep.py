@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from hwprofiles import ArtefactError, NullRuntime, Runtime, Session, StaircaseLaw, Target
-from latency_tables import ForeignTableError, LatencyTable, Stairs, Store, Sweep, build, read_table, sweep
+from latency_tables import ForeignTableError, LatencyTable, Rig, Stairs, Store, Sweep, build, read_table, sweep
 
 from ..chains import FULL, MACHINE, PROTOCOL, QUANTUM, TARGET, chain, job, null_runtime
+from ..conftest import PLACE
 
 KINDS = ("first", "second")
 
@@ -22,8 +23,9 @@ def sweeps(*kinds: str, size: int = 64, artefact: Callable[[int], bytes] | None 
 
 
 def swept(store: Store, wanted: list[Sweep], runtime: Runtime | None = None, **options: object) -> LatencyTable:
-    arguments = {"rng": np.random.default_rng(0), "fingerprint": MACHINE, **options}
-    return sweep(runtime or null_runtime(), TARGET, wanted, store, **arguments)  # type: ignore[arg-type]
+    place = {"fingerprint": MACHINE, **{key: options.pop(key) for key in PLACE & options.keys()}}
+    rig = Rig(runtime or null_runtime(), TARGET, store, **place)  # type: ignore[arg-type]
+    return sweep(rig, wanted, **{"rng": np.random.default_rng(0), **options})  # type: ignore[arg-type]
 
 
 def lines(store: Store) -> list[dict[str, object]]:
@@ -153,7 +155,7 @@ def test_stale_and_foreign_stairs_do_not_count(store: Store) -> None:
     assert len(lines(store)) == 4, "what another machine swept is swept here"
     assert ours.stairs["first"].quantum == 8
     with pytest.raises(ForeignTableError, match="one target"):
-        sweep(null_runtime(), Target("null", batch=2), [], store, rng=np.random.default_rng(0), fingerprint=MACHINE)
+        sweep(Rig(null_runtime(), Target("null", batch=2), store, MACHINE), [], rng=np.random.default_rng(0))
 
 
 def test_a_corrupt_sweep_is_named_and_swept_again(store: Store) -> None:
@@ -170,10 +172,8 @@ def test_a_corrupt_sweep_is_named_and_swept_again(store: Store) -> None:
 
 def test_networks_and_stairs_share_a_journal(store: Store) -> None:
     swept(store, sweeps("first"))
-    table = build(
-        null_runtime(), TARGET, [], store, baseline=job(FULL), protocol=PROTOCOL, rng=np.random.default_rng(0),
-        fingerprint=MACHINE,
-    )  # fmt: skip
+    rig = Rig(null_runtime(), TARGET, store, MACHINE)
+    table = build(rig, [], baseline=job(FULL), protocol=PROTOCOL, rng=np.random.default_rng(0))
     assert list(table.stairs) == ["first"]
     assert [row.origin for row in table.rows] == ["baseline"]
     assert [line.get("kind") for line in lines(store)] == [None, "stairs", "network"]
