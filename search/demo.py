@@ -26,7 +26,7 @@ from .config import (
     TaskConfig,
 )
 from .engine import Outcome, Progress, RunFolder, stage_seconds
-from .finetune import fit
+from .finetune import Duration, fit
 from .report import run
 from .tasks import load_task
 
@@ -137,7 +137,7 @@ def train_baseline(config: RunConfig, progress: Progress, folder: RunFolder) -> 
     fit(
         model,
         load_task(config),
-        epochs=TRAINING_EPOCHS,
+        Duration(epochs=TRAINING_EPOCHS),
         settings=FinetuneSettings(lr=3e-3, distillation=0.0),
         checkpoint=folder.file(f"{name}.ckpt"),
         seed=config.run.seed,

@@ -5,7 +5,7 @@ from .delivered import Delivered, content_of
 from .export import check_export, check_file_size, export, to_onnx
 from .exported import computed, exported
 from .program import PT2_FILE, write_pt2
-from .proving import MEANINGS, prove, require
+from .proving import MEANINGS, FileToProve, prove, require
 from .slicing import SLICERS, OnnxSlicer, ProgramSlicer, Slicer
 from .sweeping import SweepClass, stairs_of_dims, sweep_classes, sweeps
 from .verify import BASELINE, SENTENCES, SUBNET, Verdict, Verification, verify
@@ -13,13 +13,14 @@ from .verify import BASELINE, SENTENCES, SUBNET, Verdict, Verification, verify
 __all__ = [
     "BASELINE",
     "Delivered",
+    "FileToProve",
     "MEANINGS",
+    "OnnxSlicer",
     "PT2_FILE",
+    "ProgramSlicer",
     "SENTENCES",
     "SLICERS",
     "SUBNET",
-    "OnnxSlicer",
-    "ProgramSlicer",
     "Slicer",
     "SweepClass",
     "Verdict",
@@ -29,8 +30,8 @@ __all__ = [
     "computed",
     "content_of",
     "covering",
-    "export",
     "draw",
+    "export",
     "exported",
     "job",
     "prove",

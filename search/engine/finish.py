@@ -13,9 +13,20 @@ import torch
 from hwprofiles import Measurement, Quantity, Runtime, Target, excerpt
 
 from ..config import RunConfig
-from ..deploy import BASELINE, SUBNET, Delivered, Verification, check_export, export, prove, require, verify
+from ..deploy import (
+    BASELINE,
+    SUBNET,
+    Delivered,
+    FileToProve,
+    Verification,
+    check_export,
+    export,
+    prove,
+    require,
+    verify,
+)
 from ..errors import RunFolderError, TrainingError
-from ..finetune import FitResult, evaluate, fit
+from ..finetune import Duration, FitResult, evaluate, fit
 from ..graph import Blueprint, Candidate, Selection, full
 from ..importance import Scores, select
 from ..surgery import MOST_RUN_BYTES, Proof, Subnet, cut, load_subnet, run_bytes, take_structure, to_bytes
@@ -139,8 +150,7 @@ def _tune(
         result: FitResult = fit(
             subnet,
             task,
-            epochs=settings.epochs,
-            minutes=settings.minutes,
+            Duration(settings.epochs, settings.minutes),
             teacher=teacher,
             settings=settings.settings,
             checkpoint=folder.file(f"{place}/finetune.ckpt"),
@@ -192,11 +202,13 @@ def _prove(
         subnet,
         folder.file(place),
         seed=config.run.seed,
-        onnx=folder.file(f"{place}/{FILES[SUBNET]}"),
-        batches=(config.target.batch,),
-        # One that takes no ONNX files, or not on the CPU, has been asked by `Bench.open`, and is again for accuracy.
-        runtime=runtime if runtime.artefact_kind == "onnx" and config.target.device == "cpu" else None,
-        threads=config.target.threads,
+        # A runtime that takes no ONNX files, or not on the CPU, was asked by `Bench.open`, and is again for accuracy.
+        file=FileToProve(
+            folder.file(f"{place}/{FILES[SUBNET]}"),
+            (config.target.batch,),
+            runtime if runtime.artefact_kind == "onnx" and config.target.device == "cpu" else None,
+            config.target.threads,
+        ),
         known=known,
     )
     require(proofs)

@@ -22,23 +22,11 @@ from ...errors import ArtefactError
 from ...machine import HardwareProfile, probe
 from ...target import Target
 from .. import cuda
-from .._base import (
-    GPU_QUANTUM,
-    Arrays,
-    ArtefactKind,
-    InputSpec,
-    NodeTime,
-    Runtime,
-    Session,
-    check_feeds,
-    check_open,
-    check_profile_runs,
-    content_of,
-    onednn_block,
-    out_of_reach,
-    random_inputs,
-)
+from .._base import Arrays, ArtefactKind, InputSpec, NodeTime, Runtime, Session
+from ..checks import check_feeds, check_open, check_profile_runs, out_of_reach
+from ..inputs import content_of, random_inputs
 from ..kept import kept
+from ..quanta import GPU_QUANTUM, onednn_block
 from ..torch.program import library, load_program, named_outputs, specs_of
 from ..torch.threads import THREADS
 from .compile import LIMIT_S, compile_apart, probe_apart

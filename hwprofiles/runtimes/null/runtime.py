@@ -19,18 +19,9 @@ from ...errors import ArtefactError
 from ...files import onnx_content
 from ...machine import Counters, HardwareProfile
 from ...target import Target
-from .._base import (
-    Arrays,
-    ArtefactKind,
-    InputSpec,
-    NodeTime,
-    Runtime,
-    Session,
-    bound_shape,
-    check_feeds,
-    check_open,
-    check_profile_runs,
-)
+from .._base import Arrays, ArtefactKind, InputSpec, NodeTime, Runtime, Session
+from ..checks import check_feeds, check_open, check_profile_runs
+from ..inputs import bound_shape
 from ..onnxruntime import OnnxRuntime
 from .law import DEFAULT_LAW, StaircaseLaw, fed_inputs, fixed_shape, read_model
 

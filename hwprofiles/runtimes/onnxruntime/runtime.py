@@ -12,20 +12,10 @@ from ...errors import ArtefactError
 from ...files import onnx_content
 from ...machine import HardwareProfile
 from ...target import Target
-from .._base import (
-    GPU_QUANTUM,
-    Arrays,
-    ArtefactKind,
-    InputSpec,
-    NodeTime,
-    Runtime,
-    Session,
-    bound_shape,
-    check_feeds,
-    check_open,
-    check_profile_runs,
-    random_inputs,
-)
+from .._base import Arrays, ArtefactKind, InputSpec, NodeTime, Runtime, Session
+from ..checks import check_feeds, check_open, check_profile_runs
+from ..inputs import bound_shape, random_inputs
+from ..quanta import GPU_QUANTUM
 from .profile import profile_nodes
 from .providers import provider_of, unsuitable
 from .sessions import artefact_error, library, session_options, start_session

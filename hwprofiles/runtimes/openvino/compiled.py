@@ -10,7 +10,8 @@ import numpy as np
 
 from ...errors import ArtefactError
 from ...target import Target
-from .._base import Arrays, InputSpec, bound_shape
+from .._base import Arrays, InputSpec
+from ..inputs import bound_shape
 
 DEVICE = "CPU"
 

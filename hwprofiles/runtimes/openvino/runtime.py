@@ -11,20 +11,10 @@ from numpy.typing import NDArray
 from ...files import onnx_content
 from ...machine import HardwareProfile, probe
 from ...target import Target
-from .._base import (
-    Arrays,
-    ArtefactKind,
-    InputSpec,
-    NodeTime,
-    Runtime,
-    Session,
-    check_feeds,
-    check_open,
-    check_profile_runs,
-    onednn_block,
-    out_of_reach,
-    random_inputs,
-)
+from .._base import Arrays, ArtefactKind, InputSpec, NodeTime, Runtime, Session
+from ..checks import check_feeds, check_open, check_profile_runs, out_of_reach
+from ..inputs import random_inputs
+from ..quanta import onednn_block
 from .compiled import HINTS, bound, compile_model, infer, library, read
 from .profile import profile_nodes
 

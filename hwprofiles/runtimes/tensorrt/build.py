@@ -15,7 +15,8 @@ import numpy as np
 
 from ...errors import ArtefactError
 from ...files import MOST_JOURNAL_BYTES, read_whole, write_whole
-from .._base import InputSpec, bound_shape
+from .._base import InputSpec
+from ..inputs import bound_shape
 from ..onnx_names import renamed
 from .lowered import lowered
 

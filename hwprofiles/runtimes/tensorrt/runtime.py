@@ -15,24 +15,12 @@ from ...files import onnx_content
 from ...machine import HardwareProfile, probe
 from ...target import Target
 from .. import cuda
-from .._base import (
-    GPU_QUANTUM,
-    Arrays,
-    ArtefactKind,
-    InputSpec,
-    NodeTime,
-    Runtime,
-    Session,
-    bound_shape,
-    check_feeds,
-    check_finite,
-    check_open,
-    check_profile_runs,
-    out_of_reach,
-    random_inputs,
-)
+from .._base import Arrays, ArtefactKind, InputSpec, NodeTime, Runtime, Session
+from ..checks import check_feeds, check_finite, check_open, check_profile_runs, out_of_reach
+from ..inputs import bound_shape, random_inputs
 from ..kept import kept, own_folder
 from ..onnx_names import renamed
+from ..quanta import GPU_QUANTUM
 from .build import Complaints, build, library
 from .profile import named_layers
 

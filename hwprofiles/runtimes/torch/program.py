@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ArtefactError
-from .._base import VALUES_FILE, InputSpec, bound_shape
+from .._base import VALUES_FILE, InputSpec
+from ..inputs import bound_shape
 
 Input = tuple[str, tuple[int | None, ...], str]
 """Name, sizes (None for a symbolic one) and type of an input."""

@@ -15,23 +15,10 @@ from ...errors import ArtefactError
 from ...machine import HardwareProfile
 from ...target import Target
 from .. import cuda
-from .._base import (
-    GPU_QUANTUM,
-    Arrays,
-    ArtefactKind,
-    InputSpec,
-    NodeTime,
-    Runtime,
-    Session,
-    check_feeds,
-    check_finite,
-    check_open,
-    check_profile_runs,
-    content_of,
-    onednn_block,
-    out_of_reach,
-    random_inputs,
-)
+from .._base import Arrays, ArtefactKind, InputSpec, NodeTime, Runtime, Session
+from ..checks import check_feeds, check_finite, check_open, check_profile_runs, out_of_reach
+from ..inputs import content_of, random_inputs
+from ..quanta import GPU_QUANTUM, onednn_block
 from .graph import is_graph, load_graph
 from .profile import Stopwatch, profile_calls
 from .program import (

@@ -1,6 +1,6 @@
-"""A stand-in for the library TensorRT: its names, with the work done by ONNX Runtime; it notes what is used of it.
+"""A stand-in for the library TensorRT: its names, with the work done by ONNX Runtime.
 
-Real bindings are checked against these notes by `test_tensorrt_bindings.py`, so nothing may be here that they lack.
+Real bindings are checked against the notes of `fake_bindings`, so nothing may be here that they lack.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import ctypes
 import json
 from collections.abc import Callable
-from enum import IntEnum
-from functools import wraps
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -18,95 +16,25 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-USES: set[tuple[str, str, int]] = set()
-"""(class, member, number of arguments of a call; -1 for what is no method) that was used."""
+from .fake_bindings import (
+    ENUMS,
+    BuilderFlag,
+    ILogger,
+    IProfiler,
+    LayerInformationFormat,
+    MemoryPoolType,
+    NetworkDefinitionCreationFlag,
+    Noted,
+    ProfilingVerbosity,
+    Severity,
+    TensorIOMode,
+)
 
 _TYPES: dict[int, Any] = {
     onnx.TensorProto.FLOAT: np.float32,
     onnx.TensorProto.FLOAT16: np.float16,
     onnx.TensorProto.INT64: np.int64,
 }
-
-
-class Noted:
-    """Notes every public member that is read, called or set."""
-
-    def __getattribute__(self, name: str) -> Any:
-        value = super().__getattribute__(name)
-        if name.startswith("_"):
-            return value
-        owner = type(self).__name__
-        if not callable(value):
-            USES.add((owner, name, -1))
-            return value
-
-        @wraps(value)
-        def call(*args: Any) -> Any:
-            USES.add((owner, name, len(args)))
-            return value(*args)
-
-        return call
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not name.startswith("_"):
-            USES.add((type(self).__name__, name, -1))
-        super().__setattr__(name, value)
-
-
-class Severity(IntEnum):
-    INTERNAL_ERROR = 0
-    ERROR = 1
-    WARNING = 2
-
-
-class ILogger:
-    Severity = Severity
-
-    def __init__(self) -> None:
-        pass
-
-    def log(self, severity: Any, msg: str) -> None:
-        raise NotImplementedError
-
-
-class IProfiler:
-    def __init__(self) -> None:
-        pass
-
-    def report_layer_time(self, layer_name: str, ms: float) -> None:
-        raise NotImplementedError
-
-
-class ProfilingVerbosity(IntEnum):
-    NONE = 1
-    DETAILED = 2
-
-
-class MemoryPoolType(IntEnum):
-    WORKSPACE = 0
-
-
-class BuilderFlag(IntEnum):
-    TF32 = 7
-
-
-class NetworkDefinitionCreationFlag(IntEnum):
-    STRONGLY_TYPED = 1
-
-
-class TensorIOMode(IntEnum):
-    INPUT = 1
-    OUTPUT = 2
-
-
-class LayerInformationFormat(IntEnum):
-    JSON = 1
-
-
-ENUMS: tuple[type[IntEnum], ...] = (
-    ProfilingVerbosity, MemoryPoolType, BuilderFlag, NetworkDefinitionCreationFlag, TensorIOMode,
-    LayerInformationFormat,
-)  # fmt: skip
 
 
 class ITensor(Noted):

@@ -129,6 +129,32 @@ def test_loads_from_a_path(runtime: Runtime, tmp_path: Path) -> None:
         runtime.load(tmp_path / f"missing{path.suffix}", target_of(runtime), rng())
 
 
+def test_a_file_may_go_while_its_session_lives(runtime: Runtime, tmp_path: Path) -> None:
+    path = tmp_path / ("net.onnx" if runtime.artefact_kind == "onnx" else "net.pt2")
+    path.write_bytes(file_for(runtime))
+    with runtime.load(path, target_of(runtime), rng()) as session:
+        path.unlink()
+        session.run()
+        assert scores(session.outputs(image())).shape == (1, 5)
+        assert bool(session.profile(2)) == runtime.profiles(target_of(runtime))
+
+
+def test_sessions_of_one_runtime_take_turns(runtime: Runtime) -> None:
+    target = target_of(runtime)
+    with (
+        runtime.load(file_for(runtime), target, rng()) as one,
+        runtime.load(file_for(runtime, 13), target, rng()) as two,
+    ):
+        first, second = scores(one.outputs(image())), scores(two.outputs(image()))
+        one.run()
+        two.run()
+        np.testing.assert_array_equal(scores(one.outputs(image())), first)
+        two.close()
+        one.run()
+        np.testing.assert_array_equal(scores(one.outputs(image())), first)
+    assert not np.array_equal(first, second)
+
+
 def test_input_specs(runtime: Runtime) -> None:
     with runtime.load(file_for(runtime), target_of(runtime), rng()) as session:
         assert session.input_specs == (InputSpec("image", IMAGE, "float32"),)

@@ -16,7 +16,7 @@ from hwprofiles.runtimes.tensorrt import runtime as adapter
 from hwprofiles.runtimes.tensorrt.profile import named_layers
 
 from ..onnx_files import IMAGE, conv_file, reference_outputs, values_of
-from . import fake_tensorrt
+from . import fake_bindings, fake_tensorrt
 
 TARGET = Target("tensorrt", "cuda")
 
@@ -52,7 +52,7 @@ def test_engines_compute_what_the_file_says(runtime: TensorRt, precision: str, t
         found = session.outputs(image())
     scores, expected = (a.astype(np.float64) for a in (found["scores"], reference_outputs(file, image())))
     np.testing.assert_allclose(scores, expected, rtol=tolerance, atol=tolerance)
-    allowed = fake_tensorrt.BuilderFlag.TF32 in fake_tensorrt.Builder.built[-1]
+    allowed = fake_bindings.BuilderFlag.TF32 in fake_tensorrt.Builder.built[-1]
     assert allowed == (precision == "tf32"), "left to itself the library computes float32 in tf32"
 
 

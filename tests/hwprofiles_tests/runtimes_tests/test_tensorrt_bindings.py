@@ -22,7 +22,7 @@ from hwprofiles.runtimes.tensorrt import TensorRt, build
 from hwprofiles.runtimes.tensorrt import runtime as adapter
 
 from ..onnx_files import conv_file
-from . import fake_tensorrt
+from . import fake_bindings, fake_tensorrt
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +83,7 @@ def uses_of_the_adapter(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[t
     monkeypatch.setattr(cuda, "versions", dict)
     monkeypatch.setattr(cuda, "Memory", fake_tensorrt.HostMemory)
     monkeypatch.setenv("LATHE_CACHE", str(folder / "cache"))
-    fake_tensorrt.USES.clear()
+    fake_bindings.USES.clear()
     for precision in ("fp32", "tf32"):
         target = Target("tensorrt", "cuda", precision, batch=2)
         with TensorRt().load(conv_file(8, batch="n"), target, np.random.default_rng(0)) as session:
@@ -92,8 +92,8 @@ def uses_of_the_adapter(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[t
     broken = conv_file().replace(b"GlobalAveragePool", b"GlobalAverageFool")
     with pytest.raises(Exception, match="GlobalAverageFool"):
         TensorRt().load(broken, Target("tensorrt", "cuda"), np.random.default_rng(0))
-    enums = [(cls.__name__, member.name, -1) for cls in fake_tensorrt.ENUMS for member in cls]
-    return sorted({*fake_tensorrt.USES, *enums})
+    enums = [(cls.__name__, member.name, -1) for cls in fake_bindings.ENUMS for member in cls]
+    return sorted({*fake_bindings.USES, *enums})
 
 
 def test_bindings_have_all_that_is_used(bindings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
