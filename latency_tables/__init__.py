@@ -12,6 +12,7 @@ from .errors import (
     TableError,
     UnknownUnitError,
 )
+from .families import Family, Grouping
 from .fit import Bend, HeldOut, Pace, cross_validate
 from .journal import Header, Origin, Record, StairsRecord, Store
 from .journal.export import EXPORTS, marked_frame, write_frame
@@ -34,7 +35,9 @@ __all__ = [
     "EXPORTS",
     "Estimate",
     "EvenStairs",
+    "Family",
     "ForeignTableError",
+    "Grouping",
     "Header",
     "HeldOut",
     "Job",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .compiled import Compiled, Grid, Slot, merge_grids
+from .families import Family
 from .fit import ORIGINS, Array, Bend, CellOrigin, HeldOut, Model, Pace, cross_validate, fit_model
 from .keys import UnitKey
 from .table import LatencyTable
@@ -144,7 +145,7 @@ class Predictor:
         total = float(summands.sum())
         return summands * (float(self.bend.seconds(total)) / total) if total else summands
 
-    def cells(self, family: str) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, NDArray[np.str_]]:
+    def cells(self, family: Family) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, NDArray[np.str_]]:
         """Return a family's cells on the grid of the widths that were seen.
 
         Returns:

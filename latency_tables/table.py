@@ -151,4 +151,4 @@ def _lines(row: NetworkRow) -> Iterable[tuple[object, ...]]:
     about = (len(row.window_ratios), not row.judgement, row.date)
     for unit in row.units:
         share = math.nan if unit.share is None else unit.share
-        yield (*network, unit.name, unit.key.family, *unit.key.widths, share, share * row.seconds.median, *about)
+        yield (*network, unit.name, str(unit.key.family), *unit.key.widths, share, share * row.seconds.median, *about)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm  # type: ignore[import-untyped, unused-ignore]
 
 from ..errors import UnknownUnitError
+from ..families import Family
 from ..journal import BASELINE
 from ..keys import UnitKey
 from ..table import NetworkRow
@@ -61,9 +62,9 @@ class Model:
         pace: How ratios depend on the machine's.
     """
 
-    families: Mapping[str, FamilyCells]
+    families: Mapping[Family, FamilyCells]
     bend: Bend
-    unseen: frozenset[str]
+    unseen: frozenset[Family]
     correction: Correction | None = None
     timing: float = 0.0
     pace: Pace = UNKNOWN_PACE
@@ -75,7 +76,7 @@ class Model:
             UnknownUnitError: Some keys are of families that were never measured; it names all of them.
         """
         seconds, codes = np.zeros(len(keys)), np.zeros(len(keys), dtype=np.int8)
-        places: dict[str, list[int]] = defaultdict(list)
+        places: dict[Family, list[int]] = defaultdict(list)
         for place, key in enumerate(keys):
             places[key.family].append(place)
         self._check_known(places)
@@ -126,20 +127,21 @@ class Model:
         deviations = np.hypot(deviations * self.bend.steepness(totals), self.timing if timing is None else timing)
         return np.where(totals > 0, deviations, 0.0)
 
-    def _check_known(self, wanted: Iterable[str]) -> None:
+    def _check_known(self, wanted: Iterable[Family]) -> None:
         unknown = sorted(set(wanted) - set(self.families))
         if unknown:
-            raise UnknownUnitError(" ".join(map(self._about, unknown)), unknown)
+            raise UnknownUnitError(" ".join(map(self._about, unknown)), [str(family) for family in unknown])
 
-    def _about(self, family: str) -> str:
+    def _about(self, family: Family) -> str:
+        name = str(family)
         if family in self.unseen:
             return (
-                f"Units {family!r} are in timed networks, but the runtime ran no node of theirs, so their time is "
+                f"Units {name!r} are in timed networks, but the runtime ran no node of theirs, so their time is "
                 "unknown: give their values to the unit that they are fused into."
             )
-        near = difflib.get_close_matches(family, self.families, n=1)
+        near = difflib.get_close_matches(name, map(str, self.families), n=1)
         hint = f" (nearest: {near[0]!r})" if near else ""
-        return f"Units {family!r} were never measured{hint}, so their time is unknown: build networks that have them."
+        return f"Units {name!r} were never measured{hint}, so their time is unknown: build networks that have them."
 
 
 def _layout(networks: Sequence[Sequence[UnitKey]]) -> tuple[list[UnitKey], Positions, Positions]:
@@ -271,17 +273,17 @@ class _Timed:
         """How often the profile has seen each key; absent for none."""
         return {key: n for key, n in zip(self.keys, self._counts().tolist(), strict=True) if n}
 
-    def families(self, sums: Array, quantum: int) -> dict[str, FamilyCells]:
+    def families(self, sums: Array, quantum: int) -> dict[Family, FamilyCells]:
         """Return the cells that the profiles give, for networks of these sums; empty without profiles."""
         values = np.nan_to_num(self.shares) * sums[self.rows]
         means = np.bincount(self.places, values, minlength=len(self.keys)) / np.maximum(self._counts(), 1)
-        cells: dict[str, dict[tuple[int, int], float]] = defaultdict(dict)
+        cells: dict[Family, dict[tuple[int, int], float]] = defaultdict(dict)
         for key, mean, n in zip(self.keys, means.tolist(), self._counts().tolist(), strict=True):
             if n:
                 cells[key.family][key.widths] = mean
         return {family: FamilyCells.fit(group, quantum) for family, group in cells.items()}
 
-    def totals(self, families: Mapping[str, FamilyCells]) -> tuple[Positions, Array, Array]:
+    def totals(self, families: Mapping[Family, FamilyCells]) -> tuple[Positions, Array, Array]:
         """Sum cells of the networks whose units are all known.
 
         Returns:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..families import Family
 from ..keys import UnitKey
 from ..table import NetworkRow
 from .cells import FamilyCells
@@ -57,7 +58,7 @@ def features(networks: Sequence[Sequence[UnitKey]], operations: Sequence[str], q
     return found.reshape(len(networks), len(operations) * N_FEATURES)
 
 
-def laws_of_networks(rows: Sequence[NetworkRow], sums: Array, quantum: int, trust: Array) -> dict[str, FamilyCells]:
+def laws_of_networks(rows: Sequence[NetworkRow], sums: Array, quantum: int, trust: Array) -> dict[Family, FamilyCells]:
     """Fit one law an operation to whole networks; return the cells of each family, none of them measured.
 
     Args:
@@ -71,7 +72,7 @@ def laws_of_networks(rows: Sequence[NetworkRow], sums: Array, quantum: int, trus
     prior = _equal_times(networks, operations, sums, quantum)
     fitted = fit_nonnegative(features(networks, operations, quantum), sums, prior, PRIOR, trust)
     laws = dict(zip(operations, np.maximum(fitted, LEAST * prior).reshape(-1, N_FEATURES), strict=True))
-    seen: dict[str, set[UnitKey]] = defaultdict(set)
+    seen: dict[Family, set[UnitKey]] = defaultdict(set)
     for key in (key for units in networks for key in units):
         seen[key.family].add(key)
     return {family: _cells(keys, laws, quantum) for family, keys in seen.items()}

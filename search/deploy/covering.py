@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latency_tables import Job, informative
+from latency_tables import Family, Job, informative
 
 from ..graph import Blueprint, Candidate, assemble, full
 from ..graph.keys import unit_specs, units
@@ -48,7 +48,7 @@ def covering(
     """
     offers = {knob.dim: thinned(knob.levels) for knob in widths}
     chosen: dict[Candidate, None] = {}
-    covered: set[tuple[str, tuple[int, int]]] = set()
+    covered: set[tuple[Family, tuple[int, int]]] = set()
     for _ in range(count):
         draws = [draw(blueprint, offers, rng) for _ in range(DRAWS)]
         fresh = [draw for draw in draws if draw not in chosen]
@@ -115,7 +115,7 @@ def smallest(blueprint: Blueprint, widths: Sequence[WidthKnob]) -> Candidate:
 def structure_digest(blueprint: Blueprint) -> str:
     """Return a content hash of the unpruned network's structure: units, sizes and blocks, not weights."""
     facts = {
-        "units": [[spec.name, spec.family] for spec in unit_specs(blueprint)],
+        "units": [[spec.name, str(spec.family)] for spec in unit_specs(blueprint)],
         "candidate": full(blueprint).to_json(),
         "graph": [[node.op, str(node.target)] for node in blueprint.graph.nodes],
     }

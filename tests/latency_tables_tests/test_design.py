@@ -11,7 +11,10 @@ from latency_tables.fit.pooled import features
 from .fit_tests.test_pooled import CONVOLUTION, MAP, QUANTUM, SIDES, family, networks
 
 OPERATIONS = [CONVOLUTION, MAP]
-LARGEST = [*(UnitKey(family(side), (320, 320)) for side in SIDES for _ in range(2)), UnitKey("linear at1", (320, 10))]
+LARGEST = [
+    *(UnitKey.of(family(side), (320, 320)) for side in SIDES for _ in range(2)),
+    UnitKey.of("linear at1", (320, 10)),
+]
 POOL = networks(200, seed=1)
 
 

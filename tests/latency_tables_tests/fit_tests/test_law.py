@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from latency_tables import LatencyTable
+from latency_tables import Family, LatencyTable
 from latency_tables.fit.law import N_FEATURES, fit_nonnegative, stairs
 from latency_tables.fit.model import fit_model
 
@@ -33,7 +33,7 @@ def test_laws_of_whole_networks_believe_a_timing_as_its_interval_says(table: Lat
     blind = dataclasses.replace(table, rows=tuple(map(whole_networks_only, table.rows)))
     seconds = []
     for shaken in (blind, slowed(blind, 0.005), slowed(blind, 0.3)):
-        cells = fit_model(shaken.rows, QUANTUM).families[FAMILY]
+        cells = fit_model(shaken.rows, QUANTUM).families[Family.parse(FAMILY)]
         seconds.append(cells.law.seconds(64, 64))
     right, believed, doubted = seconds
     assert abs(doubted / right - 1) < abs(believed / right - 1) / 2

@@ -52,9 +52,9 @@ class Inflated(NullRuntime):
 def row(seconds: Sequence[float], overhead: float, slow: float = 1.0, profiled: bool = True) -> NetworkRow:
     """Give a network whose units are one node each; its machine was `slow` times slower than the reference."""
     units = tuple(
-        UnitRow(f"u{i}", UnitKey(FAMILY, (8, 8)), own / sum(seconds), slow * own + overhead, ("Conv",))
+        UnitRow(f"u{i}", UnitKey.of(FAMILY, (8, 8)), own / sum(seconds), slow * own + overhead, ("Conv",))
         if profiled
-        else UnitRow(f"u{i}", UnitKey(FAMILY, (8, 8)), None)
+        else UnitRow(f"u{i}", UnitKey.of(FAMILY, (8, 8)), None)
         for i, own in enumerate(seconds)
     )
     total = sum(seconds)

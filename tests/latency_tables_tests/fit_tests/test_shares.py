@@ -6,7 +6,7 @@ from hwprofiles import NodeTime
 from latency_tables import UnitKey
 from latency_tables.fit.shares import attribute
 
-A, B = UnitKey("conv2d", (3, 8)), UnitKey("conv2d", (8, 8))
+A, B = UnitKey.of("conv2d", (3, 8)), UnitKey.of("conv2d", (8, 8))
 UNITS = {"a": (A, ("a0", "a1")), "b": (B, ("b0",))}
 
 

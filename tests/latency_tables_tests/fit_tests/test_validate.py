@@ -90,7 +90,7 @@ def test_order_of_rows_does_not_matter(table: LatencyTable) -> None:
 
 def test_a_family_of_one_network_cannot_be_held_out(table: LatencyTable) -> None:
     rows = list(table.rows)
-    units = (*rows[2].units[:-1], dataclasses.replace(rows[2].units[-1], key=UnitKey("rare", (8, 8))))
+    units = (*rows[2].units[:-1], dataclasses.replace(rows[2].units[-1], key=UnitKey.of("rare", (8, 8))))
     rows[2] = dataclasses.replace(rows[2], units=units)
     held_out = cross_validate(
         dataclasses.replace(table, rows=tuple(rows)), quantum=QUANTUM, folds=5, rng=np.random.default_rng(0)

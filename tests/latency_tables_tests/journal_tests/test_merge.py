@@ -26,7 +26,7 @@ from latency_tables import (
     read_table,
 )
 
-UNITS = {"conv0": (UnitKey("conv2d k3x3", (3, 8)), ("c0",))}
+UNITS = {"conv0": (UnitKey.of("conv2d k3x3", (3, 8)), ("c0",))}
 
 
 def record(job: str, seconds: float, day: int, machine: str = "m", version: str = "1", origin: str = "level") -> Record:
