@@ -24,7 +24,7 @@ import torch
 import search
 from benchmarks.prediction.networks import CASES
 from hwprofiles import PROTOCOLS, Target, compare_files, get_runtime, probe, unavailable
-from latency_tables import Store, sweep
+from latency_tables import Rig, Store, sweep
 from search.bench import SLICERS, sweeps
 from search.deploy import write_pt2
 from search.graph import Blueprint, Candidate, full
@@ -83,7 +83,7 @@ def measured(slug: str, folder: Path) -> dict[str, Any]:
     chosen = sorted(sweeps(blueprint, slicer), key=lambda item: -item.size)[:STAIRS]
     if runtime.most_files is not None:
         chosen = [item for item in chosen if DRAWN in item.kind][:1]
-    table = sweep(runtime, target, chosen, Store(folder / f"{slug}.jsonl"), rng=np.random.default_rng(0))
+    table = sweep(Rig(runtime, target, Store(folder / f"{slug}.jsonl")), chosen, rng=np.random.default_rng(0))
     ratios = {name: made.ratio(name) for name in paths if name != "baseline"}
     seconds = {name: made.seconds(name) for name in paths}
     found = {

@@ -21,7 +21,7 @@ import torch
 from torch.nn import functional as F
 
 import search
-from hwprofiles import Interval, Measurement, Session, TimingProtocol, compare, probe
+from hwprofiles import Interval, Measurement, Session, Surroundings, TimingProtocol, compare, probe
 from tests.twins import FULL, Cut, Family, Network, native_twin, randomise, with_whole_heads
 
 RESULTS = Path(__file__).parent / "results"
@@ -93,7 +93,7 @@ def one(family: Family, batch: int, protocol: TimingProtocol, seed: int = 0) -> 
     shape = twin(x).shape
     labels = torch.randint(shape[1], (batch, *shape[2:]))
     steps = {"twin": Step(twin, x, labels), "cut": Step(subnet, x, labels)}
-    measured = compare(steps, "twin", protocol, clock=time.perf_counter, rng=np.random.default_rng(seed))
+    measured = compare(steps, "twin", protocol, Surroundings(time.perf_counter), rng=np.random.default_rng(seed))
     return {"batch": batch, "image": family.image, "parameters": count, "difference": apart, **summary(measured)}
 
 

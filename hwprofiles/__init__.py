@@ -1,29 +1,37 @@
 """What is this machine, and what is one trustworthy timing?"""
 
-from .conditions import Counters, conditions_between, read_counters
-from .documents import Shape, check_shape, parse_json
 from .errors import ArtefactError, LatheError, RuntimeUnavailableError, UnfitFileError, UnstableError
 from .files import (
     MOST_JOURNAL_BYTES,
     MOST_JSON_BYTES,
+    MOST_ONNX_BYTES,
+    Shape,
+    check_onnx,
     check_plain,
+    check_shape,
     clear_unfinished,
     open_journal,
     opened_whole,
+    parse_json,
+    read_onnx,
     read_rest,
     read_whole,
     sync_folder,
     write_whole,
     writing_whole,
 )
-from .isolation import IsolatedProfiler
-from .load import LoadMeter
-from .measurement import Difference, Measurement
-from .onnx_file import MOST_ONNX_BYTES, check_onnx, read_onnx
-from .pinning import pinned
-from .probe import memory_bytes, probe
-from .profile import HardwareProfile
-from .protocol import PROTOCOLS, TimingProtocol, table_protocol, verify_protocol
+from .machine import (
+    Counters,
+    HardwareProfile,
+    LoadMeter,
+    ShippedProfile,
+    Steadiness,
+    conditions_between,
+    memory_bytes,
+    probe,
+    read_counters,
+    shipped_profiles,
+)
 from .runtimes import (
     DEFAULT_LAW,
     RUNTIMES,
@@ -31,6 +39,7 @@ from .runtimes import (
     ArtefactKind,
     FakeClock,
     InputSpec,
+    IsolatedProfiler,
     NodeTime,
     NullRuntime,
     Runtime,
@@ -42,11 +51,20 @@ from .runtimes import (
     graph_bytes,
     unavailable,
 )
-from .shipped import ShippedProfile, Steadiness, shipped_profiles
-from .stats import (
+from .target import PRECISION_NAMES, RUNTIME_NAMES, Target
+from .texts import excerpt, plain, shown
+from .timing import (
     MIN_SAMPLES,
+    PROTOCOLS,
+    Difference,
     Interval,
+    Measurement,
+    Surroundings,
+    TimingProtocol,
     bimodal_gap,
+    compare,
+    compare_files,
+    compare_on,
     coverage,
     drift,
     drift_error,
@@ -56,13 +74,13 @@ from .stats import (
     median_interval,
     outliers,
     percentile_samples,
+    pinned,
     ratio_interval,
+    table_protocol,
     upper_percentile,
     variance_inflation,
+    verify_protocol,
 )
-from .target import PRECISION_NAMES, RUNTIME_NAMES, Target
-from .texts import excerpt, plain, shown
-from .timing import compare, compare_files, compare_on
 from .units import Quantity, format_bytes, format_interval, format_percent, format_seconds, parse_quantity
 
 __all__ = [
@@ -97,6 +115,7 @@ __all__ = [
     "ShippedProfile",
     "StaircaseLaw",
     "Steadiness",
+    "Surroundings",
     "Target",
     "TargetStatus",
     "TimingProtocol",

@@ -1,7 +1,6 @@
 """What do many timings say about any candidate network?"""
 
-from .bend import Bend
-from .build import Job, build
+from .build import Job, Patience, build
 from .compare import Change, NetworkDifference, TableDifference, compare_tables
 from .compiled import Compiled, Slot
 from .design import informative
@@ -13,21 +12,20 @@ from .errors import (
     TableError,
     UnknownUnitError,
 )
-from .even import EvenStairs
-from .export import EXPORTS, marked_frame, write_frame
+from .families import Family, Grouping
+from .fit import Bend, HeldOut, Pace, cross_validate
+from .journal import Header, Origin, Record, StairsRecord, Store
+from .journal.export import EXPORTS, marked_frame, write_frame
+from .journal.merge import Merged, merge
+from .journal.provenance import Provenance, provenance
+from .journal.reading import read_table
 from .kernels import KernelPredictor, Neighbours, held_out_hit_rate, hit_rate
 from .keys import Unit, UnitKey
-from .merge import Merged, merge
-from .pace import Pace
 from .predict import Estimate, Predictor
-from .provenance import Provenance, provenance
-from .reading import read_table
-from .record import Header, Origin, Record, StairsRecord
-from .stairs import MOST_LEVELS, Stairs, tread_edges
-from .store import Store
-from .sweep import Sweep, adaptive, sweep
+from .rig import Rig
+from .stairs import MOST_LEVELS, EvenStairs, Stairs, tread_edges
+from .stairs.sweep import Sweep, adaptive, sweep
 from .table import LatencyTable, NetworkRow, UnitRow
-from .validate import HeldOut, cross_validate
 
 __all__ = [
     "Bend",
@@ -37,7 +35,9 @@ __all__ = [
     "EXPORTS",
     "Estimate",
     "EvenStairs",
+    "Family",
     "ForeignTableError",
+    "Grouping",
     "Header",
     "HeldOut",
     "Job",
@@ -51,9 +51,11 @@ __all__ = [
     "NetworkRow",
     "Origin",
     "Pace",
+    "Patience",
     "Predictor",
     "Provenance",
     "Record",
+    "Rig",
     "Slot",
     "SparseTableError",
     "Stairs",

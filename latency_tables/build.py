@@ -24,13 +24,12 @@ from hwprofiles import (
     Target,
     TimingProtocol,
     compare_files,
-    probe,
 )
 
-from .claiming import claim
-from .reading import assemble
-from .record import BASELINE, SUBNET, Origin, Record, UnitNodes
-from .store import Store, Writer
+from .journal import BASELINE, SUBNET, Origin, Record, UnitNodes, Writer
+from .journal.claiming import claim
+from .journal.reading import assemble
+from .rig import Rig
 from .table import LatencyTable
 
 PROFILE_RUNS = 5
@@ -69,42 +68,50 @@ class Job:
             raise ValueError(f"A job's key is a content hash, but {self.key!r} is what comparisons call the canary.")
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How much a build spends on its jobs.
+
+    Attributes:
+        time_limit_s: Begin no comparison that would probably end later than this, by the runtime's clock: one that
+            takes as long for each contestant as the slowest before it. At least the baseline is timed. None where
+            there is no limit.
+        times: Timings that the journal should have of each job; the last one counts. More than one where a machine
+            was too unsteady to be believed the first time. The baseline is timed once in any case.
+        retry_failed: Whether to try again the jobs that the runtime could not run.
+    """
+
+    time_limit_s: float | None = None
+    times: int = 1
+    retry_failed: bool = False
+
+
+USUAL = Patience()
+"""No limit, each job once, and no second try."""
+
+
 def build(
-    runtime: Runtime,
-    target: Target,
+    rig: Rig,
     jobs: Iterable[Job],
-    store: Store,
     *,
     baseline: Job,
     protocol: TimingProtocol,
     rng: np.random.Generator,
-    time_limit_s: float | None = None,
+    patience: Patience = USUAL,
     progress: Progress | None = None,
-    retry_failed: bool = False,
-    fingerprint: str | None = None,
-    allow_foreign: bool = False,
-    times: int = 1,
 ) -> LatencyTable:
     """Time the jobs that the journal lacks and return the whole table.
 
     Args:
-        runtime: Runs the artefacts and owns the clock.
-        target: What the table is for.
+        rig: The runtime, the target and the journal.
         jobs: Networks to time; those that the journal has are skipped. Finalists come first and alone, others in order
             and a few at a time.
-        store: The journal.
         baseline: The unpruned network; each network is timed against it in turns, and seconds are quoted at the
             speed it had when it was first timed.
         protocol: How long one timing is.
         rng: Only its seed is used, together with the jobs' keys: its state is neither read nor advanced.
-        time_limit_s: Begin no comparison that would probably end later than this, by the runtime's clock: one that
-            takes as long for each contestant as the slowest before it. At least the baseline is timed.
+        patience: How long the build may take, and what it does again.
         progress: Told before each comparison.
-        retry_failed: Whether to try again the jobs that the runtime could not run.
-        fingerprint: The machine; by default this one.
-        allow_foreign: Whether to go on with another machine's table.
-        times: Timings that the journal should have of each job; the last one counts. More than one where a machine
-            was too unsteady to be believed the first time. The baseline is timed once in any case.
 
     Raises:
         ForeignTableError: The journal is of another machine or target.
@@ -113,18 +120,18 @@ def build(
         ArtefactError: The runtime cannot run the baseline.
         ValueError: The journal's ratios are to another baseline, or two jobs of one key differ.
     """
-    machine = fingerprint if fingerprint is not None else probe().fingerprint_for(target.device)
+    machine, runtime = rig.machine, rig.runtime
     apart = IsolatedProfiler(runtime) if runtime.native else None
-    bench = _Bench(runtime, target, protocol, machine, runtime.versions(), rng, apart)
-    with closing(bench), store.writing() as writer:
-        header = claim(writer, target, machine, bench.versions, allow_foreign=allow_foreign)
+    bench = _Bench(runtime, rig.target, protocol, machine, runtime.versions(), rng, apart)
+    with closing(bench), rig.store.writing() as writer:
+        header = claim(writer, rig.target, machine, bench.versions, allow_foreign=rig.allow_foreign)
         held = {r.job: r for r in writer.contents.records if dict(r.versions) == bench.versions}
         _check_baseline(held, baseline)
         todo = [_as_baseline(baseline), *_distinct(jobs, baseline)]
         timed = _timings(r for r in writer.contents.records if dict(r.versions) == bench.versions)
-        enough = {job.key for job in todo if job.origin == BASELINE or timed[job.key] >= times}
-        _fill(bench, writer, todo, {k: r for k, r in held.items() if k in enough}, time_limit_s, progress, retry_failed)
-    return assemble(store.read(), header, machine, bench.versions, allow_foreign)
+        enough = {job.key for job in todo if job.origin == BASELINE or timed[job.key] >= patience.times}
+        _fill(bench, writer, todo, {k: r for k, r in held.items() if k in enough}, patience, progress)
+    return assemble(rig.store.read(), header, machine, bench.versions, rig.allow_foreign)
 
 
 @dataclass(frozen=True)
@@ -207,23 +214,22 @@ def _fill(
     writer: Writer,
     todo: Sequence[Job],
     held: dict[str, Record],
-    time_limit_s: float | None,
+    patience: Patience,
     progress: Progress | None,
-    retry_failed: bool,
 ) -> None:
     """Measure what is missing; the first of `todo` is the baseline."""
     start = bench.runtime.clock()
-    missing = [job for job in todo if not _is_done(job, held, writer, retry_failed)]
+    missing = [job for job in todo if not _is_done(job, held, writer, patience.retry_failed)]
     if not missing:
         return
-    pace_s = 0.0
+    pace_s, limit_s = 0.0, patience.time_limit_s
     canary = todo[0].artefact()
     done = len(todo) - len(missing)
     for group in _groups(missing):
         begin = bench.runtime.clock()
         contestants = len(group) + (group[0].origin != BASELINE)
         expected_s = begin - start + pace_s * contestants
-        if time_limit_s is not None and group[0].origin != BASELINE and expected_s > time_limit_s:
+        if limit_s is not None and group[0].origin != BASELINE and expected_s > limit_s:
             return
         if progress is not None:
             progress(done, len(todo), group[0].key)

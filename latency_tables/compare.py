@@ -8,7 +8,7 @@ from typing import Literal
 
 from hwprofiles import Interval
 
-from .record import BASELINE
+from .journal import BASELINE
 from .table import LatencyTable, NetworkRow
 
 Agreement = Literal["differs", "agrees", "cannot tell"]

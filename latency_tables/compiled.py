@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .bend import Bend
-from .cells import ORIGINS, Codes
+from .families import Family
+from .fit import ORIGINS, Array, Bend, Codes
 from .keys import UnitKey
-from .law import Array
 
 Levels = NDArray[np.intp]
 
@@ -46,7 +45,12 @@ class Slot:
 
     @classmethod
     def grid(
-        cls, family: str, widths_in: Sequence[int], widths_out: Sequence[int], knob_in: int | None, knob_out: int | None
+        cls,
+        family: Family,
+        widths_in: Sequence[int],
+        widths_out: Sequence[int],
+        knob_in: int | None,
+        knob_out: int | None,
     ) -> Slot:
         """Return the slot of a unit of one family whose widths are set by up to two knobs.
 
@@ -62,7 +66,7 @@ class Slot:
             return cls((knob_in,), (len(pairs),), tuple(UnitKey(family, pair) for pair in pairs))
         for knob, widths in ((knob_in, widths_in), (knob_out, widths_out)):
             if knob is None and len(widths) != 1:
-                raise ValueError(f"A width that no knob sets is one number, but {family!r} has {tuple(widths)}.")
+                raise ValueError(f"A width that no knob sets is one number, but {str(family)!r} has {tuple(widths)}.")
         keys = np.empty((len(widths_in), len(widths_out)), dtype=object)
         keys[:] = [[UnitKey(family, (i, o)) for o in widths_out] for i in widths_in]
         axes = [

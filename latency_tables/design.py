@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .fit import Array, features
 from .keys import UnitKey
-from .law import Array
-from .pooled import features
 
 PRIOR_NETWORKS = 0.1
 """Information about each term that is there before any timing, in timings: without, the first choices are arbitrary.

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-# Words of a family that say sizes of tensors, and those or what follows the operator.
-_SIZES = re.compile(r"(in|out|at)(\d+(?:x\d+)*)")
-_SIZES_AND_FOLLOWERS = re.compile(rf"{_SIZES.pattern}|\+.*")
+from .families import Family
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -18,45 +13,43 @@ class UnitKey:
     """Name what one fused unit of a network computes; two units with equal keys share rows.
 
     Attributes:
-        family: Operator and everything else that matters to the time but the two widths, e.g.
-            `conv2d k3x3 s1 p1 dense in16x16 out16x16 +relu`. Its first word is the unit's class.
+        family: Operator and everything else that matters to the time but the two widths.
         widths: Width in and width out, in channels (features, heads times head size), at least 1 each.
     """
 
-    family: str
+    family: Family
     widths: tuple[int, int]
 
     def __post_init__(self) -> None:
-        if not self.family or self.family != " ".join(self.family.split()):
-            raise ValueError(
-                f"A family is words with one space between them, but got {self.family!r}: "
-                "write for example 'conv2d k3x3 s1 p1 dense in16x16 out16x16'."
-            )
         legal = isinstance(self.widths, tuple) and len(self.widths) == 2 and all(type(w) is int for w in self.widths)
         if not legal or min(self.widths) < 1:
-            raise ValueError(f"Widths are two plain integers of at least 1, but {self.family!r} has {self.widths!r}.")
+            raise ValueError(
+                f"Widths are two plain integers of at least 1, but {str(self.family)!r} has {self.widths!r}."
+            )
+
+    @classmethod
+    def of(cls, spelling: str, widths: tuple[int, int]) -> UnitKey:
+        """Return the key of a family that is spelled as in journals; see `Family.parse`."""
+        return cls(Family.parse(spelling), widths)
 
     @property
     def kind(self) -> str:
-        """Class of the unit: the first word of its family."""
-        return self.family.split(" ", 1)[0]
+        """Class of the unit: the operator of its family."""
+        return self.family.operator
 
     @property
     def operation(self) -> str:
-        """What the unit computes, whatever the sizes of its tensors and what follows it: `conv2d k3x3 s1 p1 dense`."""
-        return _operation(self.family)
+        """What the unit computes, whatever the sizes of its tensors and what follows it; see `Family`."""
+        return self.family.operation
 
     @property
     def positions(self) -> tuple[int, int]:
-        """Positions in the tensors that the unit reads and makes: the products of their sizes but for the widths.
-
-        (1024, 256) for `conv2d k3x3 s2 p1 dense in32x32 out16x16`; 1 for what the family does not say.
-        """
-        return _positions(self.family)
+        """Positions in the tensors that the unit reads and makes; see `Family`."""
+        return self.family.positions
 
     def to_json(self) -> dict[str, Any]:
         """Return the key as the JSON object that journals hold."""
-        return {"family": self.family, "widths": list(self.widths)}
+        return {"family": str(self.family), "widths": list(self.widths)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> UnitKey:
@@ -66,21 +59,8 @@ class UnitKey:
             ValueError: The widths are not two integers of at least 1, or the family is not a name.
         """
         width_in, width_out = data["widths"]
-        return cls(data["family"], (width_in, width_out))
+        return cls.of(data["family"], (width_in, width_out))
 
 
 Unit = tuple[str, UnitKey]
 """A unit of one network: its name there, and its key."""
-
-
-@lru_cache(maxsize=4096)
-def _operation(family: str) -> str:
-    return " ".join(word for word in family.split() if not _SIZES_AND_FOLLOWERS.fullmatch(word))
-
-
-@lru_cache(maxsize=4096)
-def _positions(family: str) -> tuple[int, int]:
-    words = filter(None, map(_SIZES.fullmatch, family.split()))
-    found = {name: math.prod(map(int, sizes.split("x"))) for name, sizes in (word.groups() for word in words)}
-    everywhere = found.get("at", 1)
-    return found.get("in", everywhere), found.get("out", everywhere)

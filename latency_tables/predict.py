@@ -8,15 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .bend import Bend
-from .cells import ORIGINS, CellOrigin
 from .compiled import Compiled, Grid, Slot, merge_grids
+from .families import Family
+from .fit import ORIGINS, Array, Bend, CellOrigin, HeldOut, Model, Pace, cross_validate, fit_model
 from .keys import UnitKey
-from .law import Array
-from .model import Model, fit_model
-from .pace import Pace
 from .table import LatencyTable
-from .validate import HeldOut, cross_validate
 
 FOLDS = 10
 
@@ -149,7 +145,7 @@ class Predictor:
         total = float(summands.sum())
         return summands * (float(self.bend.seconds(total)) / total) if total else summands
 
-    def cells(self, family: str) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, NDArray[np.str_]]:
+    def cells(self, family: Family) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, NDArray[np.str_]]:
         """Return a family's cells on the grid of the widths that were seen.
 
         Returns:

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 
 from hwprofiles import Interval, writing_whole
 
+from .journal import BASELINE, Header, Origin
 from .keys import UnitKey
-from .record import BASELINE, Header, Origin
 from .stairs import Stairs
 
 
@@ -151,4 +151,4 @@ def _lines(row: NetworkRow) -> Iterable[tuple[object, ...]]:
     about = (len(row.window_ratios), not row.judgement, row.date)
     for unit in row.units:
         share = math.nan if unit.share is None else unit.share
-        yield (*network, unit.name, unit.key.family, *unit.key.widths, share, share * row.seconds.median, *about)
+        yield (*network, unit.name, str(unit.key.family), *unit.key.widths, share, share * row.seconds.median, *about)

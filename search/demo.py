@@ -26,7 +26,7 @@ from .config import (
     TaskConfig,
 )
 from .engine import Outcome, run, stage_seconds
-from .finetune import fit
+from .finetune import Duration, fit
 from .folder import Folder
 from .progress import Progress
 from .tasks import load_task
@@ -138,7 +138,7 @@ def train_baseline(config: RunConfig, progress: Progress, folder: Folder) -> Non
     fit(
         model,
         load_task(config),
-        epochs=TRAINING_EPOCHS,
+        Duration(epochs=TRAINING_EPOCHS),
         settings=FinetuneSettings(lr=3e-3, distillation=0.0),
         checkpoint=folder.file(f"{name}.ckpt"),
         seed=config.run.seed,

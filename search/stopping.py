@@ -2,7 +2,7 @@
 
 Importing PyTorch takes seconds, so this module imports nothing else and is at work before it. As long as nothing is
 under way, and at a second signal, the process ends at once. In between, `Stopped` unwinds it, so that children are
-ended and unfinished files deleted. What Lathe starts ends with it in any case; see `hwprofiles.children`.
+ended and unfinished files deleted. What Lathe starts ends with it in any case; see `hwprofiles.runtimes.children`.
 """
 
 from __future__ import annotations

@@ -20,9 +20,10 @@ import numpy as np
 
 import search
 from hwprofiles import Target, get_runtime, probe, table_protocol
-from latency_tables import KernelPredictor, Predictor, Store, hit_rate
+from latency_tables import Estimate, KernelPredictor, Predictor, Store, hit_rate
 from search.bench.bench import Bench
 from search.commands.profile import measure
+from search.progress import Silent
 from search.graph import Candidate
 from search.graph.keys import units
 from search.graph.neighbours import neighbours
@@ -139,11 +140,7 @@ def run(name: str, target: Target, folder: Path, seed: int, visits: int) -> dict
         "stairs": {kind: {"quantum": s.quantum, "edges": list(s.edges)} for kind, s in table.stairs.items()},
         "predictors": {key: errors(list(values), list(measured)) for key, values in predicted.items()},
         "pace": {
-            "dependence": predictor.pace.dependence,
-            "slowdown": {
-                "table": quantiles([row.slowdown for row in table.networks]),
-                "truth": quantiles(slowdowns.tolist()),
-            },
+            **paces(predictor, table, slowdowns.tolist()),
             "predictions at the pace of the reference": errors(list(unmoved), list(measured)),
         },
         "isolated_units_timed": timed_alone,
@@ -157,20 +154,31 @@ def run(name: str, target: Target, folder: Path, seed: int, visits: int) -> dict
         "candidates_per_s": speed(bench, predictor),
         "origins": {origin: origins.count(origin) for origin in sorted(set(origins))},
         "networks": [
-            {
-                "digest": candidate.digest,
-                "measured": float(value),
-                "repeated": float(other),
-                "low": estimate.low / reference,
-                "high": estimate.high / reference,
-                "inside": bool(estimate.low / reference <= value <= estimate.high / reference),
-                **{key: float(values[i]) for key, values in predicted.items()},
-            }
+            {**of_network(estimate, reference, value, other), "digest": candidate.digest}
+            | {key: float(values[i]) for key, values in predicted.items()}
             for i, (candidate, value, other, estimate) in enumerate(
                 zip(chosen, measured, repeated, estimates, strict=True)
             )
         ],
     }
+
+
+def of_network(estimate: Estimate, reference: float, value: float, other: float) -> dict[str, Any]:
+    """Return both measured ratios of a network, and whether the predicted interval holds the first."""
+    low, high = estimate.low / reference, estimate.high / reference
+    return {
+        "measured": float(value),
+        "repeated": float(other),
+        "low": low,
+        "high": high,
+        "inside": bool(low <= value <= high),
+    }
+
+
+def paces(predictor: Predictor, table: Any, slowdowns: list[float]) -> dict[str, Any]:
+    """Return what the table says of the machine's pace, and how slow it was while the table and the truth were made."""
+    slowdown = {"table": quantiles([row.slowdown for row in table.networks]), "truth": quantiles(slowdowns)}
+    return {"dependence": predictor.pace.dependence, "slowdown": slowdown}
 
 
 def quantiles(slowdowns: list[float]) -> dict[str, float]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 
-from hwprofiles import Runtime, Target, compare_on
-from hwprofiles.protocol import TimingProtocol
+from hwprofiles import Runtime, Target, TimingProtocol, compare_on
 from latency_tables import NetworkRow, UnitKey
 from search.bench.bench import Bench
 from search.bench.slicing.extracting import extracted
@@ -31,18 +29,10 @@ def work(keys: Sequence[UnitKey]) -> float:
 
 
 def _unit_work(key: UnitKey) -> float:
-    sizes = {word[:2]: word for word in key.family.split() if word[0] != "+"}
-    width_in, width_out = key.widths
-    positions = _product(next((w.lstrip("outa") for w in key.family.split() if w.startswith(("out", "at"))), "1"))
-    taps = _product(next((w[1:] for w in key.family.split() if w[0] == "k" and w[1:2].isdigit()), "1"))
-    if "depthwise" in key.family:
-        return positions * taps * width_out
-    inside = next((int(w[7:]) for w in sizes.values() if w.startswith("grouped")), width_in)
-    return positions * taps * inside * width_out
-
-
-def _product(text: str) -> int:
-    return math.prod(int(part) for part in text.split("x") if part.isdigit())
+    family, (width_in, width_out) = key.family, key.widths
+    _, made = family.positions
+    inside = 1 if family.grouping == "depthwise" else family.inside or width_in
+    return float(made * family.taps * inside * width_out)
 
 
 def flops_fit(rows: Sequence[NetworkRow], networks: Sequence[Sequence[UnitKey]]) -> np.ndarray:

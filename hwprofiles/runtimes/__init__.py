@@ -1,16 +1,21 @@
-"""Ways to run files: one runtime a file, and the tables that name them."""
+"""Ways to run files: the contract in `_base`, a folder for each runtime, and in `table` the one place that names them.
+
+Beside them lies what several runtimes share: checks and inputs, compiled files that are kept, names in ONNX files,
+CUDA, and child processes.
+"""
 
 from ._base import VALUES_FILE, ArtefactKind, InputSpec, NodeTime, Runtime, Session
-from .law import DEFAULT_LAW, StaircaseLaw
-from .null import FakeClock, NullRuntime
-from .registry import RUNTIMES, TargetStatus, available_targets, get_runtime, unavailable
-from .torch_graph import graph_bytes
+from .isolation import IsolatedProfiler
+from .null import DEFAULT_LAW, FakeClock, NullRuntime, StaircaseLaw
+from .table import RUNTIMES, TargetStatus, available_targets, get_runtime, unavailable
+from .torch import graph_bytes
 
 __all__ = [
     "ArtefactKind",
     "DEFAULT_LAW",
     "FakeClock",
     "InputSpec",
+    "IsolatedProfiler",
     "NodeTime",
     "NullRuntime",
     "RUNTIMES",

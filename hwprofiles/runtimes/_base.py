@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +13,8 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..conditions import Counters, read_counters
-from ..errors import ArtefactError, RuntimeUnavailableError, UnfitFileError
-from ..files import read_whole
-from ..profile import HardwareProfile
+from ..errors import RuntimeUnavailableError
+from ..machine import Counters, HardwareProfile, read_counters
 from ..target import Target
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -60,7 +58,23 @@ class NodeTime:
 
 
 class Session(ABC):
-    """A file loaded on a target, with fixed random inputs bound once."""
+    """A file loaded on a target, with fixed random inputs bound once.
+
+    **Life.** `Runtime.load` opens a session, and whoever called it closes it, best with `with`. A session is used by
+    one thread at a time. Several may be open at once, of one file or of many, and take turns: none may change what
+    another computes or, beyond the caches that they share, how fast it is.
+
+    **Inputs.** They are bound when the session is made and stay as they are, so that each `run` does the same work on
+    the same data. `outputs` and `profile` leave them alone: a run after them is like one before.
+
+    **Warm-up.** It is the caller's. The first runs of a session may allocate and be slower; an implementer hides
+    nothing of that, and adds nothing to a run but what a user of the file would have to wait for. `run` returns when
+    the results are there, also where a GPU computes them.
+
+    **What an implementer writes**: the abstract methods, and `threads` where the number is known. `check_open`,
+    `check_feeds` and `check_profile_runs` of `checks` say what is wrong in the words that all runtimes use. The suite
+    that all runtimes share holds it to this.
+    """
 
     @property
     def threads(self) -> int | None:
@@ -120,6 +134,23 @@ class Session(ABC):
 
 class Runtime(ABC):
     """A way to run files on this machine.
+
+    **Life.** A runtime is made without arguments by `get_runtime`, as often as one is needed, and needs no closing. To
+    make one is cheap and always possible: libraries are imported when a target is asked for, and `unavailable` says in
+    a sentence what is missing. Every other method that needs the library raises `RuntimeUnavailableError`.
+
+    **Files.** The artefact is the caller's. `load` reads all of it before it returns and does not keep the path: the
+    file may be deleted while the session lives. What a runtime compiles and keeps belongs to the runtime and lies in
+    its folder of the user's cache (`kept`); nothing of it is found again for other content, versions or machines.
+
+    **Errors.** A file that the library cannot load, compile or run is an `ArtefactError`, whatever the library raises.
+    Where a file may crash or hang the process (`native`), the caller tries it in a process of its own first.
+
+    **Time.** `clock`, `sleep` and `conditions` belong together: what is timed with one clock is judged by the counters
+    of the same machine.
+
+    **Order.** Any thread may call `load`; one at a time. Compiling may take `compile_limit_s`; a second `load` of the
+    same content on the same target may be faster, and computes the same.
 
     Attributes:
         name: One of `RUNTIME_NAMES`.
@@ -208,140 +239,3 @@ class Runtime(ABC):
         reason = self.unavailable(target)
         if reason is not None:
             raise RuntimeUnavailableError(reason)
-
-
-def check_feeds(specs: Sequence[InputSpec], feeds: Arrays) -> None:
-    """Check that feeds match the inputs of a file.
-
-    Raises:
-        ValueError: Names, shapes or types differ.
-    """
-    names = [spec.name for spec in specs]
-    if sorted(feeds) != sorted(names):
-        raise ValueError(f"Feeds must be exactly the inputs {names}, but got {sorted(feeds)}.")
-    for spec in specs:
-        array = feeds[spec.name]
-        if array.shape != spec.shape or array.dtype != np.dtype(spec.dtype):
-            raise ValueError(
-                f"Input {spec.name!r} must be {spec.dtype} of shape {spec.shape}, but got {array.dtype} of shape "
-                f"{array.shape}."
-            )
-
-
-MOST_PROGRAM_BYTES = 4 * 2**30
-"""Size of an exported program that is read, at most."""
-
-
-def content_of(artefact: bytes | Path, who: str) -> bytes:
-    """Return the content of an exported program; for ONNX files see `hwprofiles.onnx_file.onnx_content`.
-
-    Raises:
-        ArtefactError: It cannot be read; `who` is the runtime's name in the message.
-    """
-    try:
-        return artefact if isinstance(artefact, bytes) else read_whole(artefact.resolve(), MOST_PROGRAM_BYTES)
-    except (OSError, UnfitFileError) as error:
-        raise ArtefactError(f"{who} cannot read the file: {error}") from error
-
-
-def out_of_reach(who: str, runtime: str, precisions: Mapping[str, Sequence[str]], target: Target) -> str | None:
-    """Return one sentence that says why a runtime serves no such target anywhere, or None where it does.
-
-    Args:
-        who: The runtime's name in messages.
-        runtime: Its name in targets.
-        precisions: Device -> the precisions that it serves there.
-        target: In question.
-    """
-    if target.runtime != runtime:
-        return f"{who} serves targets of the runtime {runtime} only, but got {target.slug}."
-    if target.device not in precisions:
-        known = f"device {next(iter(precisions))}" if len(precisions) == 1 else f"devices {' and '.join(precisions)}"
-        return f"{who} serves the {known} only, but got {target.device!r}."
-    known = ", ".join(precisions[target.device])
-    if target.precision not in precisions[target.device]:
-        return f"{who} serves {known} on {target.device} only, but got {target.precision!r}."
-    return None
-
-
-def check_finite(outputs: Arrays, precision: str) -> None:
-    """Check that what a network computed from ordinary inputs fits its precision.
-
-    Raises:
-        ArtefactError: A value is infinite or no number.
-    """
-    odd = [name for name, array in outputs.items() if not np.isfinite(array).all()]
-    if odd:
-        limit = " (numbers above 65,504 do not fit)" if precision == "fp16" else ""
-        raise ArtefactError(
-            f"A network must compute finite numbers in {precision}{limit}, but its output {odd[0]!r} has others: "
-            "choose bf16 or fp32 for the target."
-        )
-
-
-def check_open(is_open: bool) -> None:
-    """Check that a session was not closed.
-
-    Raises:
-        RuntimeError: It was.
-    """
-    if not is_open:
-        raise RuntimeError("A session must be open to be used, but this one was closed.")
-
-
-def onednn_block(profile: HardwareProfile) -> int:
-    """Return the channel block of oneDNN's layouts: 16 with AVX-512, else 8; 16 where the flags are unknown."""
-    return 16 if profile.cpu_flags is None or "avx512f" in profile.cpu_flags else 8
-
-
-GPU_QUANTUM = 8
-"""Channels that tensor cores take together, in half precision; a multiple of what they take in any other."""
-
-
-def check_profile_runs(runs: int) -> None:
-    """Check the number of runs to profile.
-
-    Raises:
-        ValueError: It is below 1.
-    """
-    if runs < 1:
-        raise ValueError(f"`runs` must be at least 1, but got {runs}.")
-
-
-def bound_shape(name: str, shape: Sequence[int | None], batch: int) -> tuple[int, ...]:
-    """Return an input's shape with the batch of the target filled in.
-
-    Args:
-        name: Of the input.
-        shape: As the file declares it; None for a symbolic size.
-        batch: Of the target; the first axis of an input carries it.
-
-    Raises:
-        ArtefactError: Another size is symbolic, or the file has another batch fixed.
-    """
-    if not shape:
-        return ()
-    sizes = [batch if shape[0] is None else shape[0], *shape[1:]]
-    if sizes[0] != batch:
-        raise ArtefactError(
-            f"A file with a fixed batch must have the batch of the target, but input {name!r} has {sizes[0]} and the "
-            f"target {batch}; export it again or choose another target."
-        )
-    fixed = tuple(size for size in sizes if size is not None)
-    if len(fixed) < len(sizes):
-        raise ArtefactError(
-            f"Only the batch of a file may be symbolic, but input {name!r} has the shape {tuple(shape)} (None is "
-            "symbolic); export it with fixed sizes."
-        )
-    return fixed
-
-
-def random_inputs(specs: Sequence[InputSpec], rng: np.random.Generator) -> dict[str, NDArray[np.generic]]:
-    """Draw inputs: standard normal floats; integers and booleans 0 or 1, legal indices into almost any table."""
-    inputs: dict[str, NDArray[np.generic]] = {}
-    for spec in specs:
-        dtype = np.dtype(spec.dtype)
-        floating = np.issubdtype(dtype, np.floating)
-        values = rng.standard_normal(spec.shape) if floating else rng.integers(0, 2, spec.shape)
-        inputs[spec.name] = np.asarray(values).astype(dtype)
-    return inputs

@@ -20,7 +20,19 @@ from hwprofiles import (
     probe,
     table_protocol,
 )
-from latency_tables import EvenStairs, LatencyTable, NetworkRow, Origin, Predictor, Stairs, Store, build, sweep
+from latency_tables import (
+    EvenStairs,
+    LatencyTable,
+    NetworkRow,
+    Origin,
+    Patience,
+    Predictor,
+    Rig,
+    Stairs,
+    Store,
+    build,
+    sweep,
+)
 
 from ..deploy import computed, require
 from ..errors import ModelError
@@ -131,14 +143,10 @@ class Bench:
             return dict.fromkeys((dim.name for dim in self.blueprint.dims), EvenStairs(self.quantum))
         progress.stage("sweep", "the widths that the runtime likes")
         table = sweep(
-            self.runtime,
-            self.target,
+            self._rig(allow_foreign),
             sweeps(self.blueprint, self.slicer),
-            self.store,
             rng=np.random.default_rng(self.seed),
             progress=progress.step,
-            fingerprint=self.fingerprint,
-            allow_foreign=allow_foreign,
         )
         return stairs_of_dims(self.blueprint, table.stairs)
 
@@ -218,25 +226,23 @@ class Bench:
             candidates: To be timed, in order.
             origin: What for: see `latency_tables.Job`.
             progress: Told before each comparison.
-            time_limit_s: See `latency_tables.build`.
-            allow_foreign: Likewise.
-            times: Likewise.
+            time_limit_s: See `latency_tables.Patience`.
+            allow_foreign: See `latency_tables.Rig`.
+            times: See `latency_tables.Patience`.
         """
         jobs = [job(self.blueprint, self.slicer, candidate, origin) for candidate in candidates]
         return build(
-            self.runtime,
-            self.target,
+            self._rig(allow_foreign),
             jobs,
-            self.store,
             baseline=job(self.blueprint, self.slicer, full(self.blueprint)),
             protocol=PROTOCOLS["finalist"] if origin == "finalist" else table_protocol(self.few),
             rng=np.random.default_rng(self.seed),
-            time_limit_s=time_limit_s,
+            patience=Patience(time_limit_s, times),
             progress=progress,
-            fingerprint=self.fingerprint,
-            allow_foreign=allow_foreign,
-            times=times,
         )
+
+    def _rig(self, allow_foreign: bool) -> Rig:
+        return Rig(self.runtime, self.target, self.store, self.fingerprint, allow_foreign)
 
     def row(self, table: LatencyTable, candidate: Candidate) -> NetworkRow | None:
         """Return a candidate's row, or None where the runtime could not run it."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latency_tables import informative
+from latency_tables import Family, informative
 
 from ..graph import Blueprint, Candidate, assemble, full
 from ..graph.keys import units
@@ -45,7 +45,7 @@ def covering(
     """
     offers = {knob.dim: thinned(knob.levels) for knob in widths}
     chosen: dict[Candidate, None] = {}
-    covered: set[tuple[str, tuple[int, int]]] = set()
+    covered: set[tuple[Family, tuple[int, int]]] = set()
     for _ in range(count):
         draws = [draw(blueprint, offers, rng) for _ in range(DRAWS)]
         fresh = [draw for draw in draws if draw not in chosen]

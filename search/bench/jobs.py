@@ -15,7 +15,7 @@ from .slicing import Slicer
 def structure_digest(blueprint: Blueprint) -> str:
     """Return a content hash of the unpruned network's structure: units, sizes and blocks, not weights."""
     facts = {
-        "units": [[spec.name, spec.family] for spec in unit_specs(blueprint)],
+        "units": [[spec.name, str(spec.family)] for spec in unit_specs(blueprint)],
         "candidate": full(blueprint).to_json(),
         "graph": [[node.op, str(node.target)] for node in blueprint.graph.nodes],
     }

@@ -9,7 +9,6 @@ What is timed is a small file cut out of the sliced network: the operators of th
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +20,6 @@ from ..graph import Axis, Blueprint, Candidate, Dim, full
 from ..graph.keys import UnitSpec, unit_specs
 from ..space import offered
 from .slicing import Slicer
-
-_SIZES = re.compile(r"(in|out|at)\d|\+")
-"""How the words of a family begin that are sizes, or say what follows the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +76,8 @@ def _place(blueprint: Blueprint, spec: UnitSpec, dim: Dim) -> str | None:
     makes, reads = (any(d.name == dim.name for d in blueprint.dims_of(axis)) for axis in (spec.row, spec.column))
     if not makes and not reads:
         return None
-    operator = " ".join(word for word in spec.family.split() if not _SIZES.match(word))
     side = "both" if makes and reads else "makes" if makes else "reads"
-    return f"{operator} {side}{_share(blueprint, spec.row if makes else spec.column, dim)}"
+    return f"{spec.family.operation} {side}{_share(blueprint, spec.row if makes else spec.column, dim)}"
 
 
 def _share(blueprint: Blueprint, axis: Axis, dim: Dim) -> str:

@@ -4,14 +4,17 @@ from .delivered import Delivered, content_of
 from .export import check_export, check_file_size, export, to_onnx
 from .exported import computed, exported
 from .program import PT2_FILE, write_pt2
-from .proving import MEANINGS, prove, require
+from .proving import MEANINGS, FileToProve, prove, require
 from .verify import BASELINE, SENTENCES, SUBNET, Verdict, Verification, verify
 
 __all__ = [
     "BASELINE",
     "Delivered",
+    "FileToProve",
     "MEANINGS",
+    "OnnxSlicer",
     "PT2_FILE",
+    "ProgramSlicer",
     "SENTENCES",
     "SUBNET",
     "Verdict",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,23 @@ _FAULTS: Mapping[str, str] = {
 """Proof -> whose fault its failure may be, where the proof does not say."""
 
 
+@dataclass(frozen=True, slots=True)
+class FileToProve:
+    """The ONNX file of a cut network, and how it is run.
+
+    Attributes:
+        onnx: The file, or why there is none.
+        batches: Batch sizes that it is for.
+        runtime: Runs it; by default ONNX Runtime.
+        threads: How many that uses.
+    """
+
+    onnx: Path | str
+    batches: Sequence[int] = (1,)
+    runtime: Runtime | None = None
+    threads: int = 1
+
+
 def prove(
     blueprint: Blueprint,
     selection: Selection,
@@ -45,10 +63,7 @@ def prove(
     bundle: Path,
     *,
     seed: int,
-    onnx: Path | str,
-    batches: Sequence[int] = (1,),
-    runtime: Runtime | None = None,
-    threads: int = 1,
+    file: FileToProve,
     known: Mapping[str, Proof] | None = None,
 ) -> dict[str, Proof]:
     """Make every proof of a cut; the first that fails is the last that is made.
@@ -59,10 +74,7 @@ def prove(
         subnet: The cut network, perhaps trained since.
         bundle: Folder that the subnet is stored in.
         seed: Of everything random.
-        onnx: Its ONNX file, or why there is none.
-        batches: Batch sizes that the file is for.
-        runtime: Runs the file; by default ONNX Runtime.
-        threads: How many it uses.
+        file: Its ONNX file.
         known: Proofs that were made before, such as the permutation proof of the combing.
 
     Raises:
@@ -74,11 +86,7 @@ def prove(
         "permutation": lambda: permutation(blueprint, rng),
         "silenced": lambda: silenced(blueprint, selection, rng),
         "trains": lambda: trains(blueprint, subnet),
-        "export": lambda: (
-            not_exported(subnet, onnx)
-            if isinstance(onnx, str)
-            else exported(subnet, onnx, blueprint.trace, rng, batches=batches, runtime=runtime, threads=threads)
-        ),
+        "export": lambda: _exported(subnet, file, blueprint, rng),
         "reload": lambda: reloaded(subnet, bundle, blueprint.trace, rng),
     }
     found: dict[str, Proof] = {}
@@ -87,6 +95,13 @@ def prove(
         if found[name].failed:
             break
     return found
+
+
+def _exported(subnet: Subnet, file: FileToProve, blueprint: Blueprint, rng: np.random.Generator) -> Proof:
+    if isinstance(file.onnx, str):
+        return not_exported(subnet, file.onnx)
+    trace, threads = blueprint.trace, file.threads
+    return exported(subnet, file.onnx, trace, rng, batches=file.batches, runtime=file.runtime, threads=threads)
 
 
 def require(proofs: Mapping[str, Proof]) -> None:

@@ -14,9 +14,20 @@ from hwprofiles import Measurement, excerpt
 
 from ..bundle import FILES, PROOFS, SCORES, STORED_FILES, TIMED, TUNED, delivered
 from ..config import RunConfig
-from ..deploy import BASELINE, SUBNET, Delivered, Verification, check_export, export, prove, require, verify
+from ..deploy import (
+    BASELINE,
+    SUBNET,
+    Delivered,
+    FileToProve,
+    Verification,
+    check_export,
+    export,
+    prove,
+    require,
+    verify,
+)
 from ..errors import RunFolderError, TrainingError
-from ..finetune import FitResult, evaluate, fit
+from ..finetune import Duration, FitResult, evaluate, fit
 from ..folder import Folder
 from ..graph import Candidate, Selection, full
 from ..importance import select
@@ -118,8 +129,7 @@ def _tune(context: Context, candidate: Candidate, teacher: Subnet, place: str) -
         result: FitResult = fit(
             subnet,
             context.task,
-            epochs=settings.epochs,
-            minutes=settings.minutes,
+            Duration(settings.epochs, settings.minutes),
             teacher=teacher,
             settings=settings.settings,
             checkpoint=folder.file(f"{place}/finetune.ckpt"),
@@ -160,11 +170,13 @@ def _prove(context: Context, selection: Selection, subnet: Subnet, place: str) -
         subnet,
         context.folder.file(place),
         seed=context.config.run.seed,
-        onnx=context.folder.file(f"{place}/{FILES[SUBNET]}"),
-        batches=(target.batch,),
-        # One that takes no ONNX files, or not on the CPU, has been asked by `Bench.open`, and is again for accuracy.
-        runtime=runtime if runtime.artefact_kind == "onnx" and target.device == "cpu" else None,
-        threads=target.threads,
+        # A runtime that takes no ONNX files, or not on the CPU, was asked by `Bench.open`, and is again for accuracy.
+        file=FileToProve(
+            context.folder.file(f"{place}/{FILES[SUBNET]}"),
+            (target.batch,),
+            runtime if runtime.artefact_kind == "onnx" and target.device == "cpu" else None,
+            target.threads,
+        ),
         known={"permutation": context.bench.proof},
     )
     require(proofs)

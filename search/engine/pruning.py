@@ -18,7 +18,7 @@ from torch.utils import _pytree as pytree
 from hwprofiles import get_runtime
 
 from ..bundle import FILES, REPORT_FILE, STRUCTURE_FILE, staged
-from ..deploy import BASELINE, PT2_FILE, SUBNET, export, prove, require, write_pt2
+from ..deploy import BASELINE, PT2_FILE, SUBNET, FileToProve, export, prove, require, write_pt2
 from ..errors import ExportError, ModelError, NothingToCutError
 from ..folder import Folder
 from ..graph import Blueprint, Candidate, Selection, Trace, analyse, full, one_per_product, trace, uniform
@@ -158,9 +158,7 @@ def _fill(
         subnet,
         folder.path,
         seed=settings.seed,
-        onnx=failure or folder.file(FILES[SUBNET]),
-        batches=batches,
-        runtime=get_runtime(RUNTIME),
+        file=FileToProve(failure or folder.file(FILES[SUBNET]), batches, get_runtime(RUNTIME)),
     )
     require(proofs)
     report["proofs"] = {name: proof.to_json() for name, proof in proofs.items()}

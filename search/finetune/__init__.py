@@ -3,11 +3,12 @@
 from .distil import training_loss
 from .evaluate import evaluate, evaluate_module
 from .result import EpochRecord, FitResult, FitStep
-from .schedule import Length
+from .schedule import Duration, Length
 from .threads import FreeThreads, free_thread_count
 from .train import fit
 
 __all__ = [
+    "Duration",
     "EpochRecord",
     "FitResult",
     "FitStep",

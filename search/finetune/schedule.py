@@ -3,7 +3,24 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """How long a training is to go on: exactly one of epochs and minutes.
+
+    Attributes:
+        epochs: Passes over the data; may be a fraction.
+        minutes: Time instead.
+        clock: Seconds that `minutes` are counted in.
+    """
+
+    epochs: float | None = None
+    minutes: float | None = None
+    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,36 +26,32 @@ from .average import WeightAverage, copy_state, restore_state, state_of
 from .checkpoint import digest, read_checkpoint, write_checkpoint
 from .distil import training_loss
 from .result import EpochRecord, FitResult, FitStep
-from .schedule import Length, learning_rate
+from .schedule import Duration, Length, learning_rate
 
 
 def fit(
     model: nn.Module,
     task: Task,
+    duration: Duration,
     *,
-    epochs: float | None = None,
-    minutes: float | None = None,
     teacher: nn.Module | None = None,
     settings: FinetuneSettings | None = None,
     checkpoint: Path | None = None,
     seed: int = 0,
     progress: Callable[[FitStep], None] | None = None,
-    clock: Callable[[], float] = time.monotonic,
 ) -> FitResult:
     """Train a network in place; it is left in eval mode, with the averaged weights where `settings.ema` is above 0.
 
     Args:
         model: Trained in place, on the device that its parameters are on.
         task: Data and loss.
-        epochs: Length in passes over the data; may be a fraction.
-        minutes: Length in time instead.
+        duration: How long, in passes over the data or in time.
         teacher: Gives soft targets; put into eval mode meanwhile, otherwise not touched.
         settings: Defaults to `FinetuneSettings()`.
         checkpoint: Written after each epoch. Where it exists, the training goes on from it; a finished one returns at
             once. `model` must then be as it was at the first start.
         seed: Seeds the order and augmentation of examples, and dropout.
         progress: Called after each step.
-        clock: Seconds that `minutes` are counted in.
 
     Raises:
         TrainingError: A loss or gradient was not finite. The network is back at the end of the last good epoch.
@@ -65,7 +60,7 @@ def fit(
     """
     settings = settings or FinetuneSettings()
     _check(model, teacher)
-    length = Length.of(epochs, minutes, task.steps_per_epoch)
+    length = Length.of(duration.epochs, duration.minutes, task.steps_per_epoch)
     plan = {
         "length": dataclasses.asdict(length),
         "seed": seed,
@@ -73,7 +68,7 @@ def fit(
         "start": digest(state_of(model)),
         "teacher": None if teacher is None else digest(state_of(teacher)),
     }
-    run = _Training(model, task, teacher, settings, length, seed, progress, clock)
+    run = _Training(model, task, teacher, settings, length, seed, progress, duration.clock)
     with _as_wanted(model, teacher, settings):
         stored = read_checkpoint(checkpoint, plan) if checkpoint is not None else None
         if stored is not None:

@@ -1,6 +1,6 @@
 """The exported graph and the meaning of each axis of each tensor in it."""
 
-from .axes import Algebra, Axis, Concat, Size
+from .axes import Algebra, Axis, Concat
 from .blueprint import Block, Blueprint, Dim, Frozen, NotRemovable
 from .candidate import Candidate, Selection
 from .causes import Cause, causes, lines_of
@@ -8,6 +8,7 @@ from .comb import analyse, comb
 from .draw import assemble, full, one_per_product, sample, uniform
 from .patterns import pattern
 from .scopes import Scope, scopes
+from .sizes import Size
 from .tracing import Trace, module_path, operator_name, source_line, trace, training_only
 
 __all__ = [

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 
 from torch import fx
 
-from .axes import Size
 from .blueprint import Block, Blueprint, Dim, NotRemovable
 from .keys import RECURRENT
 from .restrict import Restriction, module_of
 from .rules import NONLINEAR
+from .sizes import Size
 from .tracing import module_path, operator_name
 
 

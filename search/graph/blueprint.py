@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from torch import fx
 
-from .axes import Algebra, Axis, Size
+from .axes import Algebra, Axis
 from .candidate import Candidate, Selection
 from .kept import Kept, Slices
 from .rules import Axes, Literal
+from .sizes import Size
 from .tracing import Trace
 
 

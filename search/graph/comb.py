@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 
 from ..errors import NothingToCutError
-from .axes import ONE, Algebra, Axis, Size
+from .axes import Algebra, Axis
 from .blocks import find_blocks
 from .blueprint import Blueprint, Dim, Flow, Frozen, frozen_mapping
 from .causes import causes
@@ -21,6 +21,7 @@ from .labels import labels_of
 from .module import held
 from .restrict import Restriction, module_of
 from .rules import KERNEL, Axes, Call, Rule, rule_of
+from .sizes import ONE, Size
 from .tracing import Trace, is_mutable, operator_name, trace
 
 INPUT = "an axis of an input"

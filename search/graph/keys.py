@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import fx
 
-from latency_tables import UnitKey
+from latency_tables import Family, Grouping, UnitKey
 
 from .axes import Axis
 from .blueprint import Blueprint
@@ -61,7 +61,7 @@ class UnitSpec:
 
     name: str
     node: str
-    family: str
+    family: Family
     column: Axis
     row: Axis
 
@@ -83,8 +83,7 @@ def unit_specs(blueprint: Blueprint) -> tuple[UnitSpec, ...]:
             times[path] = times.get(path, 0) + 1
             name = path if times[path] == 1 else f"{path}#{times[path]}"
             family, column, row = _described(blueprint, node)
-            whole = " ".join([*family, *(f"+{f}" for f in followers.get(node.name, []))])
-            specs.append(UnitSpec(name, node.name, whole, column, row))
+            specs.append(UnitSpec(name, node.name, family.followed_by(*followers.get(node.name, [])), column, row))
     return tuple(specs)
 
 
@@ -169,8 +168,8 @@ def _count(blueprint: Blueprint, axis: Axis, widths: Mapping[int, int]) -> int:
     return blueprint.algebra.width(axis, widths).count
 
 
-def _described(blueprint: Blueprint, node: fx.Node) -> tuple[list[str], Axis, Axis]:
-    """Return the words of a unit's family and the axes of its widths."""
+def _described(blueprint: Blueprint, node: fx.Node) -> tuple[Family, Axis, Axis]:
+    """Return a unit's family, without what follows it, and the axes of its widths."""
     name = operator_name(node)
     if name in _OPERANDS:
         return _product(blueprint, node)
@@ -185,54 +184,65 @@ def _axes_of(blueprint: Blueprint, node: Any) -> list[Axis]:
     return list(blueprint.parameters[str(node.target)])
 
 
-def _linear(blueprint: Blueprint, node: fx.Node) -> tuple[list[str], Axis, Axis]:
+def _linear(blueprint: Blueprint, node: fx.Node) -> tuple[Family, Axis, Axis]:
     before, after = _axes_of(blueprint, node.args[0]), _axes_of(blueprint, node)
     at = _batch(blueprint, before[:-1]) + before[1:-1]
     # Positions whose number follows a dim (a layer over tokens has one for each channel) count with both widths.
     many = _following(blueprint, before[:-1])
-    return ["linear", f"at{_extent(blueprint, at)}"], many + before[-1], many + after[-1]
+    return Family(operator="linear", at=_extent(blueprint, at)), many + before[-1], many + after[-1]
 
 
-def _recurrent(blueprint: Blueprint, node: fx.Node) -> tuple[list[str], Axis, Axis]:
+def _recurrent(blueprint: Blueprint, node: fx.Node) -> tuple[Family, Axis, Axis]:
     """Describe a recurrent layer; its widths are those of what it reads and of what it makes of that."""
     before, after = _axes_of(blueprint, node.args[0]), _axes_of(blueprint, node)
-    parts = [operator_name(node), f"at{_extent(blueprint, before[:-1])}"]
-    return parts + ["both"] * bool(_arguments(node).get("bidirectional")), before[-1], after[-1]
+    modes = ("both",) if _arguments(node).get("bidirectional") else ()
+    family = Family(operator=operator_name(node), at=_extent(blueprint, before[:-1]), modes=modes)
+    return family, before[-1], after[-1]
 
 
-def _convolution(blueprint: Blueprint, node: fx.Node) -> tuple[list[str], Axis, Axis]:
+def _convolution(blueprint: Blueprint, node: fx.Node) -> tuple[Family, Axis, Axis]:
     before, after = _axes_of(blueprint, node.args[0]), _axes_of(blueprint, node)
     weight: Any = node.args[1]
-    kernel = [int(size) for size in weight.meta["val"].shape[2:]]
+    kernel = tuple(int(size) for size in weight.meta["val"].shape[2:])
     channels = len(before) - len(kernel) - 1
     many = _batch(blueprint, before[:channels])
-    parts = [operator_name(node), f"k{_times(kernel) or 1}", *_grouping(node)]
-    parts += [f"in{_extent(blueprint, many + before[channels + 1 :])}"]
-    parts += [f"out{_extent(blueprint, many + after[channels + 1 :])}"]
-    return parts, before[channels], after[channels]
+    arguments = _arguments(node)
+    grouping, inside = _grouping(node)
+    dilation = _listed(arguments["dilation"])
+    family = Family(
+        operator=operator_name(node),
+        kernel=kernel or (1,),
+        stride=tuple(_listed(arguments["stride"])),
+        grouping=grouping,
+        inside=inside,
+        dilation=() if set(dilation) <= {1} else tuple(dilation),
+        reads=_extent(blueprint, many + before[channels + 1 :]),
+        makes=_extent(blueprint, many + after[channels + 1 :]),
+    )
+    return family, before[channels], after[channels]
 
 
-def _grouping(node: fx.Node) -> list[str]:
+def _grouping(node: fx.Node) -> tuple[Grouping, int | None]:
+    """Return how channels are tied, and how many go into one group where that matters."""
     arguments = _arguments(node)
     groups, weight = arguments["groups"], arguments["weight"].meta["val"]
     inside = int(weight.shape[0]) // groups if operator_name(node) in TRANSPOSED else int(weight.shape[1])
-    kind = "dense" if groups == 1 else "depthwise" if inside == 1 else f"grouped{inside}"
-    parts = [f"s{_times(arguments['stride'])}", kind]
-    return parts if set(_listed(arguments["dilation"])) <= {1} else [*parts, f"d{_times(arguments['dilation'])}"]
+    if groups == 1:
+        return "dense", None
+    return ("depthwise", None) if inside == 1 else ("grouped", inside)
 
 
-def _product(blueprint: Blueprint, node: fx.Node) -> tuple[list[str], Axis, Axis]:
+def _product(blueprint: Blueprint, node: fx.Node) -> tuple[Family, Axis, Axis]:
     """Describe a product of activations; its widths are what follows dims in its first operand and its result."""
     name, operands = operator_name(node), [_axes_of(blueprint, operand) for operand in _operands(node)]
     after = _axes_of(blueprint, node)
-    parts = [_kind(name)]
-    if name == "einsum":
-        parts.append(str(node.args[0]).replace(" ", ""))
-    parts += [_shape(blueprint, axes) for axes in [*operands, after]]
+    traits = [str(node.args[0]).replace(" ", "")] if name == "einsum" else []
+    traits += [_shape(blueprint, axes) for axes in [*operands, after]]
     if name == "scaled_dot_product_attention":
         arguments = _arguments(node)
-        parts += [word for word, given in (("mask", "attn_mask"), ("causal", "is_causal")) if arguments[given]]
-    return parts, _following(blueprint, operands[0]), _following(blueprint, after)
+        traits += [word for word, given in (("mask", "attn_mask"), ("causal", "is_causal")) if arguments[given]]
+    family = Family(operator=_kind(name), traits=tuple(traits))
+    return family, _following(blueprint, operands[0]), _following(blueprint, after)
 
 
 def _operands(node: fx.Node) -> list[fx.Node]:
@@ -270,9 +280,5 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _times(value: Any) -> str:
-    return "x".join(str(v) for v in _listed(value))
-
-
-def _extent(blueprint: Blueprint, axes: list[Axis]) -> str:
-    return "x".join(str(blueprint.algebra.size(axis).count) for axis in axes) or "1"
+def _extent(blueprint: Blueprint, axes: list[Axis]) -> tuple[int, ...]:
+    return tuple(blueprint.algebra.size(axis).count for axis in axes) or (1,)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hwprofiles import files
+from hwprofiles.files import whole
 
 from .conftest import Answer, Lathe
 from .project import write_config
@@ -107,14 +107,14 @@ def test_disk_full_on_the_way(
 def test_file_on_a_full_disk(
     lathe: Lathe, finished: Path, project: Path, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = files._place
+    place = whole._place
 
     def full(part: Path, path: Path, *, replace: bool) -> None:
         if path.name == file:
             raise OSError(errno.ENOSPC, "No space left on device")
         place(part, path, replace=replace)
 
-    monkeypatch.setattr(files, "_place", full)
+    monkeypatch.setattr(whole, "_place", full)
     _refused(lathe("run", project / "net.toml", "--json"), "The disk that holds", "is full", status=3)
     assert not list((project / "run").rglob("*.part"))
     monkeypatch.undo()

@@ -15,7 +15,7 @@ import pytest
 
 from search.errors import BundleError, is_disk_full
 
-from ..latency_tables_tests.test_merge import base, journal, record
+from ..latency_tables_tests.journal_tests.test_merge import base, journal, record
 from .conftest import Answer, Lathe
 from .project import write_config
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from hwprofiles import probe
-from latency_tables import Store, build
+from latency_tables import Rig, Store, build
 from tests.latency_tables_tests.chains import FULL, PROTOCOL, TARGET, job, null_runtime, random_widths
 
 from .conftest import Answer, Lathe
@@ -29,14 +29,11 @@ def make(tmp_path: Path) -> Make:
     def write(name: str, first: int = 0, last: int = 6, machine: str | None = None, **law: float) -> Path:
         path = tmp_path / name
         build(
-            null_runtime(**law),  # type: ignore[arg-type]
-            TARGET,
+            Rig(null_runtime(**law), TARGET, Store(path), machine or probe().fingerprint),  # type: ignore[arg-type]
             [job(widths) for widths in random_widths(12, seed=1)[first:last]],
-            Store(path),
             baseline=job(FULL),
             protocol=PROTOCOL,
             rng=np.random.default_rng(0),
-            fingerprint=machine or probe().fingerprint,
         )
         return path
 

@@ -91,7 +91,7 @@ def test_a_sliced_file_is_what_the_runtime_makes_of_the_cut_network(name: str) -
 
 
 def test_each_layer_and_each_step_is_a_unit() -> None:
-    families = {spec.name: spec.family for spec in unit_specs(combed("lstm-both"))}
+    families = {spec.name: str(spec.family) for spec in unit_specs(combed("lstm-both"))}
     assert list(families) == ["before", "net", "net#2", "after"]
     assert families["net"] == "lstm at3x1 both"
     blueprint = combed("gru-cell")

@@ -64,7 +64,7 @@ def candidates(name: str, count: int) -> list[Candidate]:
 def test_the_networks_hold_what_they_are_for() -> None:
     assert len(prepared("tower")[0].blocks) == 4
     assert any(len(candidate.removed) in (2, 3) for candidate in candidates("tower", 1))
-    assert {spec.family.split()[3] for spec in unit_specs(prepared("grouped")[0])[:3]} == {
+    assert {str(spec.family).split()[3] for spec in unit_specs(prepared("grouped")[0])[:3]} == {
         "dense", "grouped2", "depthwise",
     }  # fmt: skip
 

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from hwprofiles import NullRuntime, Target
-from latency_tables import Store, sweep
+from latency_tables import Rig, Store, sweep
 from search.bench import OnnxSlicer, stairs_of_dims, sweep_classes, sweeps
 from search.bench.slicing.extracting import extracted
 from search.graph import Blueprint
@@ -74,12 +74,9 @@ def test_every_class_can_be_swept(name: str, tmp_path: Path) -> None:
     network = blueprint_of(name)
     slicer = OnnxSlicer(network, 1)
     table = sweep(
-        NullRuntime(),
-        Target("null"),
+        Rig(NullRuntime(), Target("null"), Store(tmp_path / "table.jsonl"), "test"),
         sweeps(network, slicer),
-        Store(tmp_path / "table.jsonl"),
         rng=np.random.default_rng(0),
-        fingerprint="test",
     )
     found = stairs_of_dims(network, table.stairs)
     assert set(found) == {dim for dim in offered(network) if network.dim(dim).size > 1}

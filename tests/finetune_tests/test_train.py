@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from hwprofiles import UnfitFileError
 from search.config import FinetuneSettings
 from search.errors import DataError, RunFolderError, TrainingError
-from search.finetune import FitStep, evaluate_module, fit
+from search.finetune import Duration, FitStep, evaluate_module, fit
 from search.finetune.checkpoint import read_checkpoint
 from search.graph import comb, uniform
 from search.importance import select
@@ -57,7 +57,7 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 )
 def test_a_baseline_learns(settings: FinetuneSettings) -> None:
     model, task = tiny_net(), tiny_task()
-    result = fit(model, task, epochs=6, settings=settings)
+    result = fit(model, task, Duration(epochs=6), settings=settings)
     assert evaluate_module(model, task) > 0.8
     assert result.history[-1].loss < result.history[0].loss
     assert (result.steps, len(result.history), result.resumed) == (30, 6, 0)
@@ -67,7 +67,7 @@ def test_a_baseline_learns(settings: FinetuneSettings) -> None:
 
 def test_a_student_comes_closer_to_its_teacher() -> None:
     task, teacher, student = tiny_task(), tiny_net(9), tiny_net()
-    fit(teacher, task, epochs=4, settings=SETTINGS)
+    fit(teacher, task, Duration(epochs=4), settings=SETTINGS)
     inputs = task.calibration()
 
     def distance() -> float:
@@ -75,7 +75,7 @@ def test_a_student_comes_closer_to_its_teacher() -> None:
             return task.divergence(student.eval()(inputs), teacher.eval()(inputs))
 
     before = distance()
-    fit(student, task, epochs=4, teacher=teacher, settings=FinetuneSettings(lr=0.01, distillation=1.0))
+    fit(student, task, Duration(epochs=4), teacher=teacher, settings=FinetuneSettings(lr=0.01, distillation=1.0))
     assert distance() < 0.5 * before
 
 
@@ -84,7 +84,7 @@ def test_the_teacher_stays_as_it_is() -> None:
     teacher.get_parameter("0.weight").requires_grad_(False)
     teacher.train()
     before = state(teacher)
-    fit(tiny_net(), tiny_task(), epochs=1, teacher=teacher, settings=SETTINGS)
+    fit(tiny_net(), tiny_task(), Duration(epochs=1), teacher=teacher, settings=SETTINGS)
     assert same(before, state(teacher))
     assert all(module.training for module in teacher.modules())
     assert all(parameter.grad is None for parameter in teacher.parameters())
@@ -94,14 +94,14 @@ def test_a_teacher_that_would_change_with_the_student_is_misuse() -> None:
     student = tiny_net()
     shared = nn.Sequential(*student.children())
     with pytest.raises(ValueError, match=r"share .* tensors, such as '0\.weight': cut or copy"):
-        fit(student, tiny_task(), epochs=1, teacher=shared)
+        fit(student, tiny_task(), Duration(epochs=1), teacher=shared)
 
 
 def test_the_networks_own_tensors_are_trained_and_the_callers_random_state_is_kept() -> None:
     model = tiny_net()
     weight, random = model.get_parameter("0.weight"), torch.get_rng_state()
     before = weight.detach().clone()
-    fit(model, tiny_task(), epochs=1, settings=SETTINGS)
+    fit(model, tiny_task(), Duration(epochs=1), settings=SETTINGS)
     assert model.get_parameter("0.weight") is weight
     assert not torch.equal(weight, before)
     assert torch.equal(torch.get_rng_state(), random)
@@ -202,9 +202,9 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path, changes: di
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
-    fit(tiny_net(1), tiny_task(), epochs=1, checkpoint=tmp_path / "fit.pt")
+    fit(tiny_net(1), tiny_task(), Duration(epochs=1), checkpoint=tmp_path / "fit.pt")
     with pytest.raises(RunFolderError, match="start: "):
-        fit(tiny_net(2), tiny_task(), epochs=1, checkpoint=tmp_path / "fit.pt")
+        fit(tiny_net(2), tiny_task(), Duration(epochs=1), checkpoint=tmp_path / "fit.pt")
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", None])
@@ -236,7 +236,7 @@ def test_a_loss_that_is_no_number_stops_at_the_start() -> None:
     with pytest.raises(
         TrainingError, match=r"in epoch 0, step 2, the loss is nan .*back at the start.*Lower `lr`"
     ) as caught:
-        fit(model, task, epochs=2)
+        fit(model, task, Duration(epochs=2))
     assert caught.value.exit_code == 3
     assert same(before, state(model))
     assert same(before, dict(caught.value.state))
@@ -254,7 +254,7 @@ def test_a_loss_that_is_no_number_goes_back_to_the_last_good_epoch(tmp_path: Pat
     model = nn.Linear(3, 1)
     start = state(model)
     with pytest.raises(TrainingError, match=r"epoch 2, step 4.*back at the end of epoch 1") as caught:
-        fit(model, task, epochs=4, checkpoint=tmp_path / "fit.pt")
+        fit(model, task, Duration(epochs=4), checkpoint=tmp_path / "fit.pt")
     assert same(state(model), dict(caught.value.state))
     assert not same(state(model), start)
     assert all(value.isfinite().all() for value in state(model).values())
@@ -276,7 +276,7 @@ def test_a_gradient_that_is_no_number_stops_before_it_reaches_the_weights() -> N
 
     model = Root()
     with pytest.raises(TrainingError, match=r"gradient's norm (nan|inf)"):
-        fit(model, Batches((torch.ones(4, 3), torch.ones(4, 3))), epochs=1)
+        fit(model, Batches((torch.ones(4, 3), torch.ones(4, 3))), Duration(epochs=1))
     assert model.weight.tolist() == [0, 0, 0]
 
 
@@ -289,7 +289,7 @@ def test_length_in_minutes_follows_the_clock() -> None:
         return now
 
     seen: list[FitStep] = []
-    result = fit(tiny_net(), tiny_task(), minutes=0.5, settings=SETTINGS, clock=clock, progress=seen.append)
+    result = fit(tiny_net(), tiny_task(), Duration(minutes=0.5, clock=clock), settings=SETTINGS, progress=seen.append)
     assert result.seconds >= 30
     assert result.steps == len(seen) < 11
     fractions = [step.fraction for step in seen]
@@ -298,14 +298,14 @@ def test_length_in_minutes_follows_the_clock() -> None:
 
 
 def test_part_of_an_epoch_is_a_length() -> None:
-    result = fit(tiny_net(), tiny_task(), epochs=1.4, settings=SETTINGS)
+    result = fit(tiny_net(), tiny_task(), Duration(epochs=1.4), settings=SETTINGS)
     assert [record.steps for record in result.history] == [5, 2]
-    assert fit(tiny_net(), tiny_task(), epochs=0.01, settings=SETTINGS).steps == 1
+    assert fit(tiny_net(), tiny_task(), Duration(epochs=0.01), settings=SETTINGS).steps == 1
 
 
 def test_progress_tells_each_step() -> None:
     seen: list[FitStep] = []
-    fit(tiny_net(), tiny_task(), epochs=2, settings=SETTINGS, progress=seen.append)
+    fit(tiny_net(), tiny_task(), Duration(epochs=2), settings=SETTINGS, progress=seen.append)
     assert [step.step for step in seen] == list(range(1, 11))
     assert [step.epoch for step in seen] == [0] * 5 + [1] * 5
     assert seen[-1].fraction == 1
@@ -316,17 +316,17 @@ def test_progress_tells_each_step() -> None:
 def test_lengths_and_networks_that_cannot_be_trained_are_misuse() -> None:
     for lengths in ({}, {"epochs": 1.0, "minutes": 1.0}):
         with pytest.raises(ValueError, match="exactly one"):
-            fit(tiny_net(), tiny_task(), **lengths)  # type: ignore[arg-type]
+            fit(tiny_net(), tiny_task(), Duration(**lengths))  # type: ignore[arg-type]
     for epochs in (0, -1, math.nan):
         with pytest.raises(ValueError, match="above 0"):
-            fit(tiny_net(), tiny_task(), epochs=epochs)
+            fit(tiny_net(), tiny_task(), Duration(epochs=epochs))
     with pytest.raises(ValueError, match="requires a gradient"):
-        fit(nn.Flatten(), tiny_task(), epochs=1)
+        fit(nn.Flatten(), tiny_task(), Duration(epochs=1))
 
 
 def test_training_data_without_a_batch_end() -> None:
     with pytest.raises(DataError, match="epoch 0 of the training data gave none"):
-        fit(tiny_net(), Batches(), epochs=1)
+        fit(tiny_net(), Batches(), Duration(epochs=1))
 
 
 @pytest.mark.parametrize(
@@ -372,6 +372,6 @@ def test_what_a_cut_network_does_not_train_stays_as_it_was(ema: float) -> None:
     subnet = cut(blueprint, select(blueprint, uniform(blueprint, 0.5)))
     subnet = from_bytes(*to_bytes(subnet).values())
     before = state(subnet)
-    fit(subnet, tiny_task(), epochs=2, settings=FinetuneSettings(lr=0.05, ema=ema))
+    fit(subnet, tiny_task(), Duration(epochs=2), settings=FinetuneSettings(lr=0.05, ema=ema))
     moved = {name for name, value in state(subnet).items() if not torch.equal(value, before[name])}
     assert moved == {f"body.{name}" for name in ("1.weight", "1.bias", "5.weight", "5.bias")}

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from search.config import FinetuneSettings
-from search.finetune import FitResult, FitStep, fit
+from search.finetune import Duration, FitResult, FitStep, fit
 from search.tasks import ClassificationTask, ImageExamples, Images, Task
 
 SETTINGS = FinetuneSettings(lr=0.01)
@@ -51,7 +51,8 @@ def train(
     """Train a student of a fixed teacher for three epochs."""
     model = tiny_net()
     arguments: dict[str, Any] = {"epochs": 3, "teacher": tiny_net(9), "settings": SETTINGS, "seed": 5, **changes}
-    return model, fit(model, tiny_task(), checkpoint=checkpoint, progress=progress, **arguments)
+    duration = Duration(epochs=arguments.pop("epochs"))
+    return model, fit(model, tiny_task(), duration, checkpoint=checkpoint, progress=progress, **arguments)
 
 
 class Batches(Task):

@@ -42,7 +42,7 @@ from search.surgery import load_subnet
 from ..config_tests.conftest import CONFIG, NET
 from ..engine_tests.worker import objective_of, starts_of, worker_budget, worker_space
 from ..hwprofiles_tests.onnx_files import conv_file
-from ..latency_tables_tests.test_merge import base, journal, record
+from ..latency_tables_tests.journal_tests.test_merge import base, journal, record
 
 TESTS = Path(__file__).resolve().parents[1]
 CPU = Target("onnxruntime")

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.graph.axes import Algebra, Axis, Concat, Indices, Size
+from search.graph.axes import Algebra, Axis, Concat, Indices
 from search.graph.kept import Kept, positions
+from search.graph.sizes import Size
 
 
 def readings(algebra: Algebra, *axes: Axis) -> list[Axis]:

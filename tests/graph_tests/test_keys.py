@@ -39,7 +39,7 @@ def combed(net: nn.Module, *shape: int) -> Blueprint:
 
 
 def families(blueprint: Blueprint) -> dict[str, str]:
-    return {spec.name: spec.family for spec in unit_specs(blueprint)}
+    return {spec.name: str(spec.family) for spec in unit_specs(blueprint)}
 
 
 def twin(name: str) -> Blueprint:

@@ -7,7 +7,17 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from hwprofiles import Counters, FakeClock, InputSpec, Measurement, NodeTime, Session, TimingProtocol, compare
+from hwprofiles import (
+    Counters,
+    FakeClock,
+    InputSpec,
+    Measurement,
+    NodeTime,
+    Session,
+    Surroundings,
+    TimingProtocol,
+    compare,
+)
 
 
 class FakeSession(Session):
@@ -51,10 +61,8 @@ def compare_fakes(
         sessions,
         canary,
         protocol,
-        clock=clock,
+        Surroundings(clock, sleep=clock.advance, conditions=conditions),
         rng=np.random.default_rng(seed),
-        sleep=clock.advance,
-        conditions=conditions,
         on_window=on_window,
         date="2026-11-20T12:00:00+00:00",
     )

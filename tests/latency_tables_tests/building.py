@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from latency_tables import Store, build
+from latency_tables import Rig, Store, build
 
 from .chains import FULL, MACHINE, PROTOCOL, TARGET, chain, job, null_runtime, random_widths
 
@@ -27,14 +27,11 @@ def main(path: str, n: int, halt: int) -> None:
         for i, widths in enumerate(random_widths(n, seed=7))
     ]
     build(
-        null_runtime(),
-        TARGET,
+        Rig(null_runtime(), TARGET, Store(Path(path)), MACHINE),
         jobs,
-        Store(Path(path)),
         baseline=job(FULL),
         protocol=PROTOCOL,
         rng=np.random.default_rng(0),
-        fingerprint=MACHINE,
     )
 
 

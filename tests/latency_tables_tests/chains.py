@@ -27,7 +27,7 @@ QUANTUM = 8
 
 
 def keys(widths: Sequence[int]) -> list[UnitKey]:
-    return [UnitKey(FAMILY, pair) for pair in pairwise(widths)]
+    return [UnitKey.of(FAMILY, pair) for pair in pairwise(widths)]
 
 
 @cache

@@ -193,10 +193,10 @@ def test_other_names_for_the_units_need_no_new_timing(fill: Fill) -> None:
     counted = Counted()
     old = counted.job(NETWORKS[0])
     fill([old])
-    units = {name: (UnitKey("renamed", key.widths), values) for name, (key, values) in old.units.items()}
+    units = {name: (UnitKey.of("renamed", key.widths), values) for name, (key, values) in old.units.items()}
     table = fill([Job(old.key, old.artefact, units, "finalist")])
     assert counted.made == [NETWORKS[0]]
-    assert {unit.key.family for unit in table.networks[0].units} == {"renamed"}
+    assert {str(unit.key.family) for unit in table.networks[0].units} == {"renamed"}
     assert table.networks[0].origin == "finalist"
 
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from latency_tables import Predictor, Slot, UnitKey, UnknownUnitError
+from latency_tables import Family, Predictor, Slot, UnitKey, UnknownUnitError
 
 from .chains import FAMILY, keys
 
@@ -18,7 +18,7 @@ def chain_slots() -> list[Slot]:
         *((levels, i) for i, levels in enumerate(LEVELS)),
         ([64], None),
     ]
-    return [Slot.grid(FAMILY, a, b, i, o) for (a, i), (b, o) in pairwise(wide)]
+    return [Slot.grid(Family.parse(FAMILY), a, b, i, o) for (a, i), (b, o) in pairwise(wide)]
 
 
 def random_levels(n: int, seed: int = 0) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
@@ -38,10 +38,10 @@ def test_batch_agrees_with_estimate(predictor: Predictor) -> None:
 
 
 def test_blocks_and_depthwise_units_and_swapped_axes(predictor: Predictor) -> None:
-    removable = Slot((0, 1), (2, 2), (UnitKey(FAMILY, (8, 8)), UnitKey(FAMILY, (16, 8)), None, None))
-    depthwise = Slot.grid(FAMILY, [8, 16], [8, 16], 1, 1)
-    swapped = Slot.grid(FAMILY, [8, 16], [24, 32], 1, 0)
-    fixed = Slot.grid(FAMILY, [64], [64], None, None)
+    removable = Slot((0, 1), (2, 2), (UnitKey.of(FAMILY, (8, 8)), UnitKey.of(FAMILY, (16, 8)), None, None))
+    depthwise = Slot.grid(Family.parse(FAMILY), [8, 16], [8, 16], 1, 1)
+    swapped = Slot.grid(Family.parse(FAMILY), [8, 16], [24, 32], 1, 0)
+    fixed = Slot.grid(Family.parse(FAMILY), [64], [64], None, None)
     compiled = predictor.compile([removable, depthwise, swapped, fixed])
     assert len(compiled.grids) == 1, "slots of the same knobs are one look-up"
     expected = {
@@ -51,21 +51,23 @@ def test_blocks_and_depthwise_units_and_swapped_axes(predictor: Predictor) -> No
         (1, 1): [(16, 16), (16, 32)],
     }
     for levels, pairs in expected.items():
-        wanted = predictor.estimate([UnitKey(FAMILY, pair) for pair in [*pairs, (64, 64)]])
+        wanted = predictor.estimate([UnitKey.of(FAMILY, pair) for pair in [*pairs, (64, 64)]])
         assert compiled.batch(np.array([levels]))[0] == pytest.approx(wanted.seconds, rel=1e-12)
 
 
 def test_three_knobs_and_the_grids_that_fit_inside(predictor: Predictor) -> None:
     pairs = [(i, o) for i in (8, 16) for o in (8, 16, 24)]
-    cube = Slot((0, 2, 3), (2, 3, 2), tuple(UnitKey(FAMILY, pair) if on else None for pair in pairs for on in (0, 1)))
-    inner = Slot.grid(FAMILY, [32, 64], [32, 40, 48], 0, 2)
+    cube = Slot(
+        (0, 2, 3), (2, 3, 2), tuple(UnitKey.of(FAMILY, pair) if on else None for pair in pairs for on in (0, 1))
+    )
+    inner = Slot.grid(Family.parse(FAMILY), [32, 64], [32, 40, 48], 0, 2)
     compiled = predictor.compile([inner, cube])
     assert len(compiled.grids) == 1
     for a in range(2):
         for b in range(3):
             for on in range(2):
-                units = [UnitKey(FAMILY, ((32, 64)[a], (32, 40, 48)[b]))]
-                units += [UnitKey(FAMILY, ((8, 16)[a], (8, 16, 24)[b]))] * on
+                units = [UnitKey.of(FAMILY, ((32, 64)[a], (32, 40, 48)[b]))]
+                units += [UnitKey.of(FAMILY, ((8, 16)[a], (8, 16, 24)[b]))] * on
                 got = compiled.batch(np.array([[a, 0, b, on]]))[0]
                 assert got == pytest.approx(predictor.estimate(units).seconds, rel=1e-12)
 
@@ -81,8 +83,8 @@ def test_grids_carry_the_whole_additive_problem(predictor: Predictor) -> None:
 def test_200_000_candidates_a_second(predictor: Predictor) -> None:
     """A network of 40 convolutions with 39 knobs of 8 levels; processor time of this process, best of five."""
     widths = list(range(8, 72, 8))
-    slots = [Slot.grid(FAMILY, [3], widths, None, 0)]
-    slots += [Slot.grid(FAMILY, widths, widths, i, i + 1) for i in range(38)]
+    slots = [Slot.grid(Family.parse(FAMILY), [3], widths, None, 0)]
+    slots += [Slot.grid(Family.parse(FAMILY), widths, widths, i, i + 1) for i in range(38)]
     compiled = predictor.compile(slots)
     levels = np.random.default_rng(0).integers(0, 8, (50_000, 39))
     best = np.inf
@@ -110,25 +112,25 @@ def test_levels_outside_are_errors_not_wrap_arounds(predictor: Predictor) -> Non
 
 def test_unknown_units_are_found_when_compiling(predictor: Predictor) -> None:
     with pytest.raises(UnknownUnitError):
-        predictor.compile([*chain_slots(), Slot.grid("softmax", [8], [8], None, None)])
+        predictor.compile([*chain_slots(), Slot.grid(Family.parse("softmax"), [8], [8], None, None)])
 
 
 def test_slots_are_checked(predictor: Predictor) -> None:
-    key = UnitKey(FAMILY, (8, 8))
+    key = UnitKey.of(FAMILY, (8, 8))
     with pytest.raises(ValueError, match="ascending"):
         Slot((1, 0), (1, 1), (key,))
     with pytest.raises(ValueError, match="one key for each"):
         Slot((0,), (2,), (key,))
     with pytest.raises(ValueError, match="no knob sets"):
-        Slot.grid(FAMILY, [8, 16], [8], None, 0)
+        Slot.grid(Family.parse(FAMILY), [8, 16], [8], None, 0)
     with pytest.raises(ValueError, match="one number of levels"):
         predictor.compile([Slot((0,), (2,), (key, key)), Slot((0,), (3,), (key, key, key))])
 
 
 def test_a_space_without_knobs_is_one_number(predictor: Predictor) -> None:
-    compiled = predictor.compile([Slot((), (), (UnitKey(FAMILY, (60, 60)),))])
+    compiled = predictor.compile([Slot((), (), (UnitKey.of(FAMILY, (60, 60)),))])
     assert (
         compiled.batch(np.zeros((2, 0), dtype=int)).tolist()
-        == [predictor.estimate([UnitKey(FAMILY, (60, 60))]).seconds] * 2
+        == [predictor.estimate([UnitKey.of(FAMILY, (60, 60))]).seconds] * 2
     )
     assert compiled.origins(np.zeros((2, 0), dtype=int)).tolist() == ["interpolated"] * 2

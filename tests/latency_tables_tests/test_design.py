@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from latency_tables import UnitKey, informative
-from latency_tables.law import Array
-from latency_tables.pooled import features
+from latency_tables.fit.law import Array
+from latency_tables.fit.pooled import features
 
-from .test_pooled import CONVOLUTION, MAP, QUANTUM, SIDES, family, networks
+from .fit_tests.test_pooled import CONVOLUTION, MAP, QUANTUM, SIDES, family, networks
 
 OPERATIONS = [CONVOLUTION, MAP]
-LARGEST = [*(UnitKey(family(side), (320, 320)) for side in SIDES for _ in range(2)), UnitKey("linear at1", (320, 10))]
+LARGEST = [
+    *(UnitKey.of(family(side), (320, 320)) for side in SIDES for _ in range(2)),
+    UnitKey.of("linear at1", (320, 10)),
+]
 POOL = networks(200, seed=1)
 
 

@@ -16,7 +16,7 @@ import pytest
 from hwprofiles import ArtefactError, Measurement, NodeTime, NullRuntime, Runtime, Session, Target, compare_files
 from latency_tables import Store
 from latency_tables.build import TOGETHER
-from latency_tables.record import BASELINE
+from latency_tables.journal.record import BASELINE
 
 from .chains import PROTOCOL, chain, job, random_widths
 from .conftest import Fill

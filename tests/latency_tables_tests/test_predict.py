@@ -7,16 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwprofiles import Interval, StaircaseLaw
-from latency_tables import Estimate, LatencyTable, NetworkRow, Predictor, SparseTableError, UnitKey, UnknownUnitError
-from latency_tables.model import timing_deviations
-from latency_tables.overhead import profiling_overhead, true_shares
+from latency_tables import (
+    Estimate,
+    Family,
+    LatencyTable,
+    NetworkRow,
+    Predictor,
+    SparseTableError,
+    UnitKey,
+    UnknownUnitError,
+)
+from latency_tables.fit.model import timing_deviations
+from latency_tables.fit.overhead import profiling_overhead, true_shares
 
 from .chains import FAMILY, FULL, QUANTUM, chain, job, keys, null_runtime, random_widths
 from .conftest import Fill
 
 UNSEEN = random_widths(60, seed=99)
 width = st.integers(1, 300)
-units = st.lists(st.builds(lambda i, o: UnitKey(FAMILY, (i, o)), width, width), max_size=8)
+units = st.lists(st.builds(lambda i, o: UnitKey.of(FAMILY, (i, o)), width, width), max_size=8)
 
 
 def true_seconds(widths: tuple[int, ...], law: StaircaseLaw | None = None) -> float:
@@ -91,9 +100,9 @@ def test_parts_are_the_seconds_of_each_unit_inside_its_network(predictor: Predic
 
 
 def test_origin_is_the_worst_of_the_units(predictor: Predictor) -> None:
-    measured = UnitKey(FAMILY, (64, 64))
-    between = UnitKey(FAMILY, (60, 60))
-    beyond = UnitKey(FAMILY, (64, 1000))
+    measured = UnitKey.of(FAMILY, (64, 64))
+    between = UnitKey.of(FAMILY, (60, 60))
+    beyond = UnitKey.of(FAMILY, (64, 1000))
     assert predictor.cell(measured)[1] == "measured"
     assert predictor.estimate([measured, measured]).origin == "measured"
     assert predictor.estimate([measured, between]).origin == "interpolated"
@@ -101,15 +110,15 @@ def test_origin_is_the_worst_of_the_units(predictor: Predictor) -> None:
 
 
 def test_an_unknown_family_is_an_error_that_names_all_of_them(predictor: Predictor) -> None:
-    odd = UnitKey(FAMILY.replace("k3x3", "k5x5"), (64, 64))
-    other = UnitKey("softmax", (10, 10))
+    odd = UnitKey.of(FAMILY.replace("k3x3", "k5x5"), (64, 64))
+    other = UnitKey.of("softmax", (10, 10))
     with pytest.raises(UnknownUnitError, match="never measured") as caught:
         predictor.estimate([*keys(FULL), other, odd])
-    assert caught.value.families == (odd.family, "softmax")
+    assert caught.value.families == (str(odd.family), "softmax")
     assert f"nearest: {FAMILY!r}" in str(caught.value)
     for ask in (
         lambda: predictor.cell(odd),
-        lambda: predictor.cells("softmax"),
+        lambda: predictor.cells(Family.parse("softmax")),
         lambda: predictor.predict_units([[odd]]),
     ):
         with pytest.raises(UnknownUnitError):
@@ -119,7 +128,7 @@ def test_an_unknown_family_is_an_error_that_names_all_of_them(predictor: Predict
 def test_a_unit_that_the_runtime_never_ran_is_unknown_not_zero(fill: Fill) -> None:
     def with_ghost(widths: tuple[int, ...]) -> object:
         whole = job(widths)
-        return dataclasses.replace(whole, units={**whole.units, "add": (UnitKey("add", (8, 8)), ("fused away",))})
+        return dataclasses.replace(whole, units={**whole.units, "add": (UnitKey.of("add", (8, 8)), ("fused away",))})
 
     table = fill([with_ghost(widths) for widths in random_widths(5, seed=1)], baseline=with_ghost(FULL))
     assert table.hit_rate == pytest.approx(6 / 7)
@@ -128,12 +137,12 @@ def test_a_unit_that_the_runtime_never_ran_is_unknown_not_zero(fill: Fill) -> No
 
 
 def test_cells_are_a_grid_for_exact_solvers(predictor: Predictor) -> None:
-    widths_in, widths_out, seconds, origins = predictor.cells(FAMILY)
+    widths_in, widths_out, seconds, origins = predictor.cells(Family.parse(FAMILY))
     assert seconds.shape == origins.shape == (len(widths_in), len(widths_out))
     assert widths_in.tolist() == [3, 8, 16, 24, 32, 40, 48, 56, 64]
     assert set(origins.ravel()) == {"measured", "interpolated"}
     for i, o in ((0, 3), (4, 5), (8, 7)):
-        key = UnitKey(FAMILY, (int(widths_in[i]), int(widths_out[o])))
+        key = UnitKey.of(FAMILY, (int(widths_in[i]), int(widths_out[o])))
         assert predictor.cell(key)[0] == pytest.approx(seconds[i, o])
         assert predictor.cell(key)[1] == origins[i, o]
 
@@ -159,7 +168,7 @@ def test_holdout_networks_teach_only_once_all_are_predicted(fill: Fill) -> None:
     wide = (3, 96, 96, 96, 96, 96, 96)
     table = fill([*levels, job(wide, origin="holdout")])
     predictor = Predictor.fit(table, quantum=QUANTUM)
-    assert predictor.cell(UnitKey(FAMILY, (96, 96)))[1] == "measured"
+    assert predictor.cell(UnitKey.of(FAMILY, (96, 96)))[1] == "measured"
     # All others are predicted as if it were not there.
     without = Predictor.fit(table_of(table, "level"), quantum=QUANTUM)
     held = predictor.held_out

@@ -8,7 +8,7 @@ import pytest
 
 from hwprofiles import format_seconds
 from latency_tables import CorruptTableError, LatencyTable, Record, Store, read_table
-from latency_tables.reading import assemble
+from latency_tables.journal.reading import assemble
 
 from .chains import MACHINE, TARGET, job, random_widths
 from .conftest import Fill

@@ -105,7 +105,7 @@ def look_up(blueprint: Blueprint, path: Path) -> Latency:
     return Latency(
         table.header.target.slug,
         seconds,
-        {name: key.family for name, key in keys.items()},
+        {name: str(key.family) for name, key in keys.items()},
         predictor.held_out.mape,
         _notes(table, profile.fingerprint_for(table.header.target.device)),
         specs,

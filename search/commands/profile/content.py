@@ -126,7 +126,7 @@ def _layers(measured: Measured) -> list[dict[str, Any]]:
         rows.append(
             {
                 "unit": name,
-                "family": key.family,
+                "family": str(key.family),
                 "width_in": key.widths[0],
                 "width_out": key.widths[1],
                 "seconds": seconds,

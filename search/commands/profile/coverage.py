@@ -55,9 +55,11 @@ def coverage(bench: Bench, table: LatencyTable) -> Coverage:
     """Hold the cells that the space can reach against those of the timed networks."""
     blueprint, levels = bench.blueprint, {knob.dim: thinned(knob.levels) for knob in bench.widths}
     seen = {(unit.name, unit.key.widths) for row in table.rows for unit in row.units}
-    timed = {(unit.key.family, unit.key.widths) for row in table.rows for unit in row.units}
+    timed = {(str(unit.key.family), unit.key.widths) for row in table.rows for unit in row.units}
     has_shares = any(unit.share is not None for row in table.rows for unit in row.units)
-    known = {unit.key.family for row in table.rows for unit in row.units if unit.share is not None or not has_shares}
+    known = {
+        str(unit.key.family) for row in table.rows for unit in row.units if unit.share is not None or not has_shares
+    }
     cells: set[_Cell] = set()
     every: set[_Level] = set()
     found: set[_Level] = set()
@@ -66,13 +68,13 @@ def coverage(bench: Bench, table: LatencyTable) -> Coverage:
         column, columns = _widths(blueprint, spec.column, levels)
         row, rows = _widths(blueprint, spec.row, levels)
         pairs = [(i, o) for i in columns for o in rows if column is None or column != row or columns[i] == rows[o]]
-        cells |= {(spec.family, pair) for pair in pairs}
+        cells |= {(str(spec.family), pair) for pair in pairs}
         for dim, widths, side in ((column, columns, 0), (row, rows, 1)):
             if dim is not None:
                 every |= {(dim, level) for level in widths.values()}
                 here = {pair[side] for name, pair in seen if name == spec.name}
                 found |= {(dim, level) for width, level in widths.items() if width in here}
-    families = {spec.family for spec in specs}
+    families = {str(spec.family) for spec in specs}
     return Coverage(
         len(cells),
         tuple(sorted(cells - timed)),

@@ -91,7 +91,7 @@ def _families(opened: Opened, predictor: Predictor | None) -> list[dict[str, Any
     seconds: dict[str, list[float | None]] = defaultdict(list)
     for unit in baseline.units:
         own = None if unit.share is None else unit.share * baseline.seconds.median
-        seconds[unit.key.family].append(own if predictor is None else _cell(predictor, unit.key))
+        seconds[str(unit.key.family)].append(own if predictor is None else _cell(predictor, unit.key))
     known = {name: [one for one in values if one is not None] for name, values in seconds.items()}
     total = math.fsum(one for values in known.values() for one in values)
     # Cells add up to the sum that the network's time is bent from; each family's part of it stays.

@@ -17,7 +17,8 @@ from typing import Any
 
 from torch import fx
 
-from ..axes import Algebra, Axis, Size
+from ..axes import Algebra, Axis
+from ..sizes import Size
 
 Axes = list[Axis]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..axes import Axis, Size
+from ..axes import Axis
+from ..sizes import Size
 from ._base import SPATIAL, Axes, Call
 
 KERNEL = "a kernel axis"

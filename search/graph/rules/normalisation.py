@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..axes import Axis, Size
+from ..axes import Axis
+from ..sizes import Size
 from ._base import Axes, Call
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..axes import Size
+from ..sizes import Size
 from ._base import SPATIAL, Axes, Call
 
 

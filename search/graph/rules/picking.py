@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from ..axes import Axis, Size
+from ..axes import Axis
+from ..sizes import Size
 from ._base import Axes, Call
 
 

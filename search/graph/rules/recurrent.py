@@ -6,7 +6,8 @@ state of the step before is contracted with axis 1 of the second weight. A unit 
 
 from __future__ import annotations
 
-from ..axes import Axis, Size
+from ..axes import Axis
+from ..sizes import Size
 from ._base import Axes, Call
 
 _GATES = {"gru": 3, "lstm": 4, "rnn_tanh": 1, "rnn_relu": 1}

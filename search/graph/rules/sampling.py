@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import fx
 
-from ..axes import Size
+from ..sizes import Size
 from ._base import SPATIAL, Axes, Call
 
 

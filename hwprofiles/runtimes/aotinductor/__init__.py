@@ -1,0 +1,5 @@
+"""PyTorch AOTInductor: the runtime, and its compiler in a process of its own."""
+
+from .runtime import AotInductor
+
+__all__ = ["AotInductor"]
