@@ -23,7 +23,6 @@ from hwprofiles import Target, get_runtime, probe, table_protocol
 from latency_tables import Estimate, KernelPredictor, Predictor, Store, hit_rate
 from search.bench.bench import Bench
 from search.commands.profile import measure
-from search.progress import Silent
 from search.graph import Candidate
 from search.graph.keys import units
 from search.graph.neighbours import neighbours

@@ -6,7 +6,7 @@ from typing import Any
 
 from hwprofiles import check_shape
 
-from ..deploy import SENTENCES
+from ..verdicts import VERDICTS
 
 IDENTITY = {str: object}
 SECONDS = {str: float}
@@ -21,7 +21,7 @@ _INTERVAL = ({"median": float, "low": float, "high": float}, None)
 
 REPORT: dict[str, Any] = {
     "format": int,
-    "verdict": frozenset(SENTENCES),
+    "verdict": frozenset(VERDICTS),
     "target": str,
     "budget": {"text": str, "kind": frozenset({"time", "fraction"}), "value": float},
     "budget_s": (float, None),

@@ -20,12 +20,11 @@ from rich.table import Table
 
 from hwprofiles import format_interval, format_percent, format_seconds, plain
 
-from ..deploy import SENTENCES
+from ..verdicts import VERDICTS
 
 LOG_EVERY_S = 15.0
 """Seconds between lines of progress where there is no terminal."""
 
-STYLES = {"met": "green", "unneeded": "green", "missed": "red", "infeasible": "red", "unstable": "yellow"}
 
 TITLES = {
     "train": "Train the demo's network",
@@ -159,11 +158,22 @@ def _quoted(detail: str) -> str:
     return escape(plain(detail))
 
 
+def errors() -> Console:
+    """Return the console for everything but answers."""
+    return terminal(errors=True)
+
+
+def show_verdict(console: Console, word: str) -> None:
+    """Print a verdict and what it means."""
+    verdict = VERDICTS[word]
+    console.print(f"[bold {verdict.colour}]{word}[/]  {verdict.sentence}", highlight=False)
+
+
 def show_report(console: Console, report: Mapping[str, Any]) -> None:
     """Print the verdict and the numbers that it rests on."""
     verdict = report["verdict"]
     console.print()
-    console.print(f"[bold {STYLES[verdict]}]{verdict}[/]  {SENTENCES[verdict]}", highlight=False)
+    show_verdict(console, verdict)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("", "baseline", "subnet"):
         table.add_column(name, justify="left" if not name else "right")

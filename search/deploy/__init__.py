@@ -5,7 +5,7 @@ from .export import check_export, check_file_size, export, to_onnx
 from .exported import computed, exported
 from .program import PT2_FILE, write_pt2
 from .proving import MEANINGS, FileToProve, prove, require
-from .verify import BASELINE, SENTENCES, SUBNET, Verdict, Verification, verify
+from .verify import BASELINE, SUBNET, Verdict, Verification, verify
 
 __all__ = [
     "BASELINE",
@@ -15,7 +15,6 @@ __all__ = [
     "OnnxSlicer",
     "PT2_FILE",
     "ProgramSlicer",
-    "SENTENCES",
     "SUBNET",
     "Verdict",
     "Verification",

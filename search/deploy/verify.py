@@ -26,14 +26,6 @@ Verdict = Literal["met", "unneeded", "missed", "infeasible", "unstable"]
 BASELINE = "baseline"
 SUBNET = "subnet"
 
-SENTENCES: Mapping[str, str] = {
-    "met": "The budget is met: the upper end of the measured interval is within it.",
-    "unneeded": "The unpruned network is already inside the budget; nothing was cut.",
-    "missed": "The budget is missed: the upper end of the measured interval is above it.",
-    "infeasible": "No network that can be reached is inside the budget.",
-    "unstable": "The machine was too unsteady to give an answer; time again when it is quieter.",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Verification:

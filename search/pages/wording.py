@@ -6,22 +6,12 @@ from typing import Any
 
 from hwprofiles import format_interval, format_percent, format_seconds, shown
 
+from ..verdicts import VERDICTS
+
 NOT_MEASURED = "not measured"
 NOT_RECORDED = "not recorded"
 
 FORMAT = 1
-
-# Verdict -> (one word for the banner, the answer in a sentence). `{budget}` is the budget as the user wrote it.
-VERDICTS: dict[str, tuple[str, str]] = {
-    "met": ("Met", "The exported subnet was timed on the target and is inside the budget of {budget}."),
-    "unneeded": ("Not needed", "The unpruned network is already inside the budget of {budget}; nothing was cut."),
-    "missed": ("Missed", "The best subnet that was found is not surely inside the budget of {budget}."),
-    "infeasible": ("Out of reach", "No subnet of this search space can be inside the budget of {budget}."),
-    "unstable": (
-        "No answer",
-        "The machine was too unsteady to tell whether the subnet is inside the budget of {budget}.",
-    ),
-}
 
 
 def verdict_words(report: Mapping[str, Any]) -> tuple[str, str]:
@@ -36,10 +26,10 @@ def verdict_words(report: Mapping[str, Any]) -> tuple[str, str]:
             "read it with the version of Lathe that wrote it."
         )
     verdict = report.get("verdict")
-    if verdict not in VERDICTS:
+    if not isinstance(verdict, str) or verdict not in VERDICTS:
         raise ValueError(f"`verdict` must be one of {', '.join(VERDICTS)}, but got {shown(verdict)}.")
-    word, sentence = VERDICTS[verdict]
-    return word, sentence.format(budget=budget_text(report))
+    found = VERDICTS[verdict]
+    return found.title, found.answer.format(budget=budget_text(report))
 
 
 def budget_text(report: Mapping[str, Any]) -> str:

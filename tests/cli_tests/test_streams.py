@@ -109,8 +109,8 @@ def test_unwritten_passes_by_what_handles_failures(
     def fail(*_: object, **__: object) -> None:
         raise streams.Unwritten(1, BrokenPipeError(32, "Broken pipe"))
 
-    monkeypatch.setattr("search.cli.available_targets", fail)
-    monkeypatch.setattr("search.cli.config_template", fail)
+    monkeypatch.setattr("search.commands.targets.available_targets", fail)
+    monkeypatch.setattr("search.commands.init.config_template", fail)
     with pytest.raises(streams.Unwritten):
         lathe(command, *([tmp_path / "net.toml"] if command == "init" else []))
     assert list(tmp_path.iterdir()) == []

@@ -19,11 +19,11 @@ from hwprofiles import MOST_JSON_BYTES, Target, check_shape, get_runtime, parse_
 from latency_tables import Store, merge, read_table
 from search.bundle import Bundle
 from search.bundle import stored as shapes
-from search.cli import _read_report
 from search.commands.profile.folder import claim
 from search.commands.table.content import describe
 from search.commands.table.opening import open_table
 from search.commands.terminal import show_report
+from search.commands.verify import _read_report
 from search.config import load_config
 from search.config.weights import load_weights
 from search.engine import stage_seconds

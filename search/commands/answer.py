@@ -1,0 +1,31 @@
+"""Print what a run answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..engine import Outcome
+from ..verdicts import VERDICTS
+from .terminal import show_report, terminal
+
+
+def answer(outcome: Outcome, as_json: bool) -> int:
+    """Print what a run answered, and return the exit status of its verdict."""
+    report = outcome.report
+    if as_json:
+        print(json.dumps(_contract(report) | {"bundle": str(outcome.bundle)}, allow_nan=False))  # noqa: T201
+    else:
+        console = terminal()
+        show_report(console, report)
+        console.print(f"report: {outcome.bundle / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+    return VERDICTS[report["verdict"]].exit_status
+
+
+def _contract(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys that `--json` promises, but for the bundle's place."""
+    keys = ("verdict", "budget_s", "latency_s", "ratio", "predicted_s", "accuracy", "parameters", "wall_s")
+    return {key: report.get(key) for key in keys} | {
+        key: report[key] for key in ("infeasible", "warnings") if report.get(key)
+    }
