@@ -1,5 +1,6 @@
 """What is this machine, and what is one trustworthy timing?"""
 
+from .catalogue import RUNTIMES, Kind, RuntimeEntry
 from .errors import ArtefactError, LatheError, RuntimeUnavailableError, UnfitFileError, UnstableError
 from .files import (
     MOST_JOURNAL_BYTES,
@@ -34,7 +35,6 @@ from .machine import (
 )
 from .runtimes import (
     DEFAULT_LAW,
-    RUNTIMES,
     VALUES_FILE,
     ArtefactKind,
     FakeClock,
@@ -51,7 +51,7 @@ from .runtimes import (
     graph_bytes,
     unavailable,
 )
-from .target import PRECISION_NAMES, RUNTIME_NAMES, Target
+from .target import PRECISION_NAMES, Target
 from .texts import excerpt, plain, shown
 from .timing import (
     MIN_SAMPLES,
@@ -107,7 +107,8 @@ __all__ = [
     "PROTOCOLS",
     "Quantity",
     "RUNTIMES",
-    "RUNTIME_NAMES",
+    "Kind",
+    "RuntimeEntry",
     "Runtime",
     "RuntimeUnavailableError",
     "Session",

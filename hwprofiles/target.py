@@ -6,17 +6,10 @@ import difflib
 import re
 from dataclasses import dataclass
 
+from .catalogue import RUNTIMES
 from .texts import shown
 
-RUNTIME_NAMES = ("onnxruntime", "openvino", "torch", "aotinductor", "tensorrt", "null")
 PRECISION_NAMES = ("fp32", "tf32", "fp16", "bf16", "int8")
-
-# Runtime -> options of it that change speed and so belong to the slug.
-RUNTIME_OPTIONS: dict[str, frozenset[str]] = {
-    **{name: frozenset() for name in RUNTIME_NAMES},
-    "onnxruntime": frozenset({"provider"}),
-    "torch": frozenset({"layout"}),
-}
 
 MOST = {"batch": 2**20, "threads": 2**12}
 """Field -> the largest number that is taken: more is a slip, and runtimes would start that many threads."""
@@ -35,7 +28,7 @@ class Target:
     """A device, a runtime on it, and how that runtime is used.
 
     Attributes:
-        runtime: One of `RUNTIME_NAMES`.
+        runtime: One of `RUNTIMES`.
         device: What computes, in lower case, such as `cpu` or `cuda`.
         precision: One of `PRECISION_NAMES`.
         batch: Examples in one run of the network, from 1 to `MOST`.
@@ -51,7 +44,7 @@ class Target:
     options: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        _check_one_of("runtime", self.runtime, RUNTIME_NAMES)
+        _check_one_of("runtime", self.runtime, tuple(RUNTIMES))
         _check_one_of("precision", self.precision, PRECISION_NAMES)
         if not _DEVICE.fullmatch(self.device):
             raise ValueError(
@@ -109,7 +102,7 @@ def _check_options(runtime: str, options: tuple[tuple[str, str], ...]) -> None:
     names = [name for name, _ in options]
     if len(set(names)) < len(names):
         raise ValueError(f"Each option of a target is given once, but got {names}.")
-    known = RUNTIME_OPTIONS[runtime]
+    known = RUNTIMES[runtime].options
     for name, value in options:
         if name not in known:
             raise ValueError(

@@ -13,13 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hwprofiles import Target
+from hwprofiles import RUNTIMES, Target
 from hwprofiles.target import MOST as MOST_OF_TARGET
-from hwprofiles.target import PRECISION_NAMES, RUNTIME_NAMES, RUNTIME_OPTIONS
+from hwprofiles.target import PRECISION_NAMES
 from search.config import (
-    OPTIMIZERS,
-    SAMPLERS,
-    TASK_KINDS,
     BudgetConfig,
     FinetuneConfig,
     FinetuneSettings,
@@ -32,6 +29,7 @@ from search.config import (
 )
 from search.config.load import REQUIRED, SECTIONS
 from search.config.sections import MOST
+from search.engine import names
 from search.tasks.own import OPTIONAL as OPTIONAL_OF_TASK
 from search.tasks.own import REQUIRED as REQUIRED_OF_TASK
 
@@ -70,10 +68,10 @@ FORMS: Mapping[Callable[[object], Any], str] = {
 """Reader -> what it takes, in words."""
 
 NAMES: Mapping[str, Mapping[str, str]] = {
-    "TASK_KINDS": TASK_KINDS,
-    "SAMPLERS": SAMPLERS,
-    "OPTIMIZERS": OPTIMIZERS,
-    "RUNTIME_NAMES": dict.fromkeys(RUNTIME_NAMES, ""),
+    "TASKS": names().tasks,
+    "SAMPLERS": names().samplers,
+    "OPTIMIZERS": names().optimizers,
+    "RUNTIMES": dict.fromkeys(RUNTIMES, ""),
     "PRECISION_NAMES": dict.fromkeys(PRECISION_NAMES, ""),
 }
 """Name of a table in the code, as docstrings write it -> the names in it, with what each is where that is said."""
@@ -140,8 +138,8 @@ def _holder(section: str, key: str) -> tuple[type, str]:
 
 def _named(meaning: str, key: str) -> str:
     """Write the names of a table, and largest values, where a docstring names what holds them."""
-    for table, names in NAMES.items():
-        meaning = meaning.replace(f"`{table}`", ", ".join(f"`{name}`" for name in names))
+    for table, known in NAMES.items():
+        meaning = meaning.replace(f"`{table}`", ", ".join(f"`{name}`" for name in known))
     return meaning.replace("`MOST`", f"{MOST_OF_TARGET.get(key, 0):,}").replace("|", "\\|")
 
 
@@ -182,7 +180,9 @@ def _notes(section: str) -> list[str]:
 
 
 def _notes_on_options() -> list[str]:
-    known = {name: ", ".join(f"`{key}`" for key in sorted(keys)) for name, keys in RUNTIME_OPTIONS.items() if keys}
+    known = {
+        name: ", ".join(f"`{key}`" for key in sorted(keys)) for name, row in RUNTIMES.items() if (keys := row.options)
+    }
     told = ", ".join(f"{keys} of `{name}`" for name, keys in known.items())
     return [f"The options that there are: {told}; [docs/runtimes.md](runtimes.md#the-targets) says what they do.", ""]
 

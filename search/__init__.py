@@ -16,7 +16,7 @@ _HOMES = {
     "cut": "surgery",
     "export": "deploy",
     "full": "graph",
-    "load_config": "config",
+    "load_config": "engine",
     "load_subnet": "surgery",
     "permutation": "surgery",
     "run": "engine",

@@ -1,7 +1,6 @@
 from .bundle import Bundle
-from .config import load_config
 from .deploy import export
-from .engine import run
+from .engine import load_config, run
 from .graph import Blueprint, Candidate, Selection, comb, full, sample, uniform
 from .importance import select
 from .surgery import Subnet, cut, load_subnet, permutation

@@ -37,19 +37,27 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
 GROUPS: Mapping[str, Callable[..., typer.Typer]] = {"table": table}
 """Name -> what makes a group of commands, each with the ending of the command line."""
 
-app = typer.Typer(
-    name="lathe",
-    help="Make a trained PyTorch network fit a latency budget, and prove it by timing the exported file.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 
-for _name, _command in COMMANDS.items():
-    app.command(_name)(ending(_command))
-for _name, _group in GROUPS.items():
-    app.add_typer(_group(ending), name=_name)
+def make_app(
+    commands: Mapping[str, Callable[..., int]] = COMMANDS, groups: Mapping[str, Callable[..., typer.Typer]] = GROUPS
+) -> typer.Typer:
+    """Return the command line of these commands."""
+    made = typer.Typer(
+        name="lathe",
+        help="Make a trained PyTorch network fit a latency budget, and prove it by timing the exported file.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for name, command in commands.items():
+        made.command(name)(ending(command))
+    for name, group in groups.items():
+        made.add_typer(group(ending), name=name)
+    return made
+
+
+app = make_app()
 
 
 def call(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Ways to run files: the contract in `_base`, a folder for each runtime, and in `table` the one place that names them.
+"""Ways to run files: the contract in `_base`, a folder for each runtime, and `table`, which makes them by name.
 
 Beside them lies what several runtimes share: checks and inputs, compiled files that are kept, names in ONNX files,
 CUDA, and child processes.
@@ -7,7 +7,7 @@ CUDA, and child processes.
 from ._base import VALUES_FILE, ArtefactKind, InputSpec, NodeTime, Runtime, Session
 from .isolation import IsolatedProfiler
 from .null import DEFAULT_LAW, FakeClock, NullRuntime, StaircaseLaw
-from .table import RUNTIMES, TargetStatus, available_targets, get_runtime, unavailable
+from .table import TargetStatus, available_targets, get_runtime, unavailable
 from .torch import graph_bytes
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "IsolatedProfiler",
     "NodeTime",
     "NullRuntime",
-    "RUNTIMES",
     "Runtime",
     "Session",
     "StaircaseLaw",

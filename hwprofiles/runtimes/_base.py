@@ -153,7 +153,7 @@ class Runtime(ABC):
     same content on the same target may be faster, and computes the same.
 
     Attributes:
-        name: One of `RUNTIME_NAMES`.
+        name: One of `RUNTIMES`.
         artefact_kind: What `load` takes, and a bundle delivers.
         device: Of the plainest target that it serves.
         native: Whether a file may take down or hang the process that loads it: `IsolatedProfiler` then tries it first,

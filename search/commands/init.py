@@ -10,6 +10,7 @@ import typer
 from hwprofiles import writing_whole
 
 from ..config import config_template
+from ..engine import names
 from ..errors import ConfigError
 from .terminal import errors
 
@@ -20,7 +21,7 @@ def init(
     """Write an example config with comments."""
     try:
         with writing_whole(path, replace=False) as file:
-            file.write(config_template().encode())
+            file.write(config_template(names()).encode())
     except FileExistsError as exc:
         raise ConfigError(f"A config is never overwritten, but {path} exists: name another file.") from exc
     except OSError as exc:

@@ -10,8 +10,7 @@ import typer
 
 from hwprofiles import format_interval, format_seconds
 
-from ..config import load_config
-from ..engine import Plan, plan
+from ..engine import Plan, load_config, plan
 from ..engine import run as run_config
 from ..verdicts import VERDICTS
 from .answer import answer

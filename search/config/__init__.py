@@ -4,12 +4,10 @@ from .identity import check_identity, differences, listed
 from .inputs import Inputs, inputs_of, parse_inputs
 from .load import load_config
 from .model import build_model, load_model, tell_nobody
+from .names import Names
 from .near import near_match
 from .run import RunConfig
 from .sections import (
-    OPTIMIZERS,
-    SAMPLERS,
-    TASK_KINDS,
     BudgetConfig,
     FinetuneConfig,
     FinetuneSettings,
@@ -27,14 +25,12 @@ from .wrapped import COMPILED, inner_of, unwrapped
 
 __all__ = [
     "COMPILED",
-    "OPTIMIZERS",
-    "SAMPLERS",
-    "TASK_KINDS",
     "BudgetConfig",
     "FinetuneConfig",
     "FinetuneSettings",
     "Inputs",
     "ModelConfig",
+    "Names",
     "RunConfig",
     "RunSettings",
     "SearchConfig",

@@ -17,6 +17,7 @@ from hwprofiles import Target, UnfitFileError, read_whole, shown
 
 from ..errors import ConfigError
 from . import values
+from .names import Names
 from .near import near_match
 from .room import lack_of_room
 from .run import RunConfig
@@ -97,11 +98,12 @@ REQUIRED = {
 """Section -> key -> an example that the message about its absence shows."""
 
 
-def load_config(path: Path | str) -> RunConfig:
+def load_config(path: Path | str, names: Names) -> RunConfig:
     """Read a config file and check everything about it that can be checked without running anything.
 
     Args:
         path: The TOML file. Names in it are relative to its folder.
+        names: What there is to choose from.
 
     Raises:
         ConfigError: The file, a section, a key or a value is missing, unknown or not legal, or a file that the
@@ -111,6 +113,8 @@ def load_config(path: Path | str) -> RunConfig:
     table = _parse(path)
     _check_sections(path, table)
     read = {name: _read_section(path, name, table.get(name, {})) for name in SECTIONS}
+    for section, sentence in names.complaints(read):
+        raise ConfigError(f"{path}: [{section}]: {sentence}")
     config = _build(path, read)
     _check_files(path, config)
     _check_room(path, config)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .sections import OPTIMIZERS, SAMPLERS, FinetuneConfig, FinetuneSettings, RunSettings, SearchConfig, TaskConfig
+from .names import Names
+from .sections import FinetuneConfig, FinetuneSettings, RunSettings, SearchConfig, TaskConfig
 
 _TEMPLATE = """\
 # What a run of Lathe is told. Names of files are relative to this file. Times and shares are texts with a unit:
@@ -70,8 +71,12 @@ out = "runs/net"
 """
 
 
-def config_template() -> str:
-    """Return the config that `lathe init` writes: a working example in which every default can be read."""
+def config_template(names: Names) -> str:
+    """Return the config that `lathe init` writes: a working example in which every default can be read.
+
+    Args:
+        names: What there is to choose from; it is told.
+    """
     finetune, settings, search, task = FinetuneConfig(), FinetuneSettings(), SearchConfig(), TaskConfig("digits")
     values = {
         **{key: getattr(task, key) for key in ("augment", "resize")},
@@ -79,8 +84,8 @@ def config_template() -> str:
         **{key: getattr(finetune, key) for key in ("epochs", "batch_size")},
         **{key: getattr(settings, key) for key in FinetuneSettings.__dataclass_fields__},
         "proofs": RunSettings().proofs,
-        "samplers": ", ".join(SAMPLERS),
-        "optimizers": ", ".join(OPTIMIZERS),
+        "samplers": ", ".join(names.samplers),
+        "optimizers": ", ".join(names.optimizers),
     }
     text = {key: str(value).lower() if isinstance(value, bool) else value for key, value in values.items()}
     return _TEMPLATE.format(**text)

@@ -1,6 +1,7 @@
 """The search itself: the exact answer for what is additive, a study for what is not, and the run around them."""
 
 from .folder import open_folder, stage_seconds
+from .naming import load_config, names
 from .plan import Plan, plan
 from .pruning import Pruned, PruneSettings, prune
 from .run import Outcome, Prepare, execute, run
@@ -12,6 +13,8 @@ __all__ = [
     "PruneSettings",
     "Pruned",
     "execute",
+    "load_config",
+    "names",
     "open_folder",
     "plan",
     "prune",

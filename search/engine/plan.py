@@ -16,6 +16,7 @@ from ..config import RunConfig
 from ..progress import Progress, Silent
 from ..space import WidthKnob
 from .loading import analysed
+from .naming import check_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def plan(config: RunConfig, runtime: Runtime | None = None, progress: Progress |
     Raises:
         LatheError: What the run itself would raise before its table; see `search.errors`.
     """
+    check_names(config)
     progress = progress or Silent()
     blueprint, _ = analysed(config, progress)
     budget, search = config.budget.latency, config.search

@@ -20,6 +20,7 @@ from ..folder import Folder, translated
 from ..progress import Progress, Silent
 from ..report import write_pages
 from .folder import open_folder, stage_seconds
+from .naming import check_names
 from .sharing import Sharing
 from .stages import Stages
 
@@ -83,6 +84,7 @@ def execute(
     Raises:
         LatheError: What the user can act on; see `search.errors`.
     """
+    check_names(config)
     told = progress or Silent()
     with free_thread_count(told.note) as threads, flushed_denormals():
         progress = Sharing(told, threads)

@@ -2,12 +2,14 @@
 
 from .distil import training_loss
 from .evaluate import evaluate, evaluate_module
+from .optimizers import OPTIMIZERS
 from .result import EpochRecord, FitResult, FitStep
 from .schedule import Duration, Length
 from .threads import FreeThreads, free_thread_count
 from .train import fit
 
 __all__ = [
+    "OPTIMIZERS",
     "Duration",
     "EpochRecord",
     "FitResult",

@@ -25,6 +25,7 @@ from ..tasks import Task, seeded
 from .average import WeightAverage, copy_state, restore_state, state_of
 from .checkpoint import digest, read_checkpoint, write_checkpoint
 from .distil import training_loss
+from .optimizers import OPTIMIZERS
 from .result import EpochRecord, FitResult, FitStep
 from .schedule import Duration, Length, learning_rate
 
@@ -246,9 +247,7 @@ def _optimizer(parameters: list[nn.Parameter], settings: FinetuneSettings) -> to
         {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
     ]
     filled = [group for group in groups if group["params"]]
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(filled, lr=settings.lr, momentum=0.9, nesterov=True, foreach=True)
-    return torch.optim.AdamW(filled, lr=settings.lr, foreach=True)
+    return OPTIMIZERS[settings.optimizer].make(filled, settings.lr)
 
 
 @contextmanager

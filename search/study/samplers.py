@@ -24,10 +24,12 @@ class SamplerEntry:
 
 SAMPLERS: Mapping[str, SamplerEntry] = {
     "tpe": SamplerEntry(
-        "Tree-structured Parzen estimator over all knobs together.",
+        "tree-structured Parzen estimator over all knobs together (Optuna's)",
         lambda seed: TPESampler(seed=seed, multivariate=True),
     ),
-    "random": SamplerEntry("Proportions drawn at random: the baseline.", lambda seed: RandomSampler(seed=seed)),
+    "random": SamplerEntry(
+        "proportions drawn at random: what the others are held against", lambda seed: RandomSampler(seed=seed)
+    ),
 }
 
 

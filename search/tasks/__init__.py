@@ -4,7 +4,7 @@ from ._base import Batch, Examples, Score, Task, total
 from .classification import ClassificationTask
 from .digits import read_digits
 from .images import ImageExamples, Images
-from .load import load_task
+from .load import TASKS, load_task
 from .loaders import LoaderExamples
 from .own import OwnTask
 from .readers import ImageRequest, read_images
@@ -12,6 +12,7 @@ from .seeding import seeded
 from .soft import soft_divergence, soft_loss
 
 __all__ = [
+    "TASKS",
     "Batch",
     "ClassificationTask",
     "Examples",

@@ -34,7 +34,7 @@ def load_task(config: RunConfig, tell: Tell = lambda text: None) -> Task:
     if config.task.own:
         make_task = load_function(config.task.kind, config.task.folder, DataError)
         return OwnTask(make_task(), config.task.kind, make_task.translating)
-    return TASKS[config.task.kind](config, tell)
+    return TASKS[config.task.kind].load(config, tell)
 
 
 def load_digits_task(config: RunConfig, tell: Tell) -> Task:
@@ -94,11 +94,26 @@ def _check_names(sides: Sequence[Images]) -> None:
         )
 
 
-TASKS: Mapping[str, Callable[[RunConfig, Tell], Task]] = {
-    "classification": load_classification_task,
-    "digits": load_digits_task,
+@dataclasses.dataclass(frozen=True, slots=True)
+class TaskEntry:
+    """One row of the table.
+
+    Attributes:
+        description: One line for the reader.
+        load: Reads the data of a config and returns its task; told what it found out.
+    """
+
+    description: str
+    load: Callable[[RunConfig, Tell], Task]
+
+
+TASKS: Mapping[str, TaskEntry] = {
+    "classification": TaskEntry("images and one class each; accuracy", load_classification_task),
+    "digits": TaskEntry(
+        "the embedded demo data: scikit-learn's handwritten digits as 1x32x32 images; accuracy", load_digits_task
+    ),
 }
-"""Kind -> what makes it. `search.config.TASK_KINDS` says what each is."""
+"""Kind -> what it is, and what makes it."""
 
 
 def _request(config: RunConfig, limit: int | None, names: tuple[str, ...] | None) -> ImageRequest:

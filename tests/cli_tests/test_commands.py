@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hwprofiles import RUNTIME_NAMES
+from hwprofiles import RUNTIMES
 from search import load_config
 from search.demo import demo_config
 
@@ -49,7 +49,7 @@ def test_init_where_nothing_can_be_written(lathe: Lathe, tmp_path: Path) -> None
 def test_targets(lathe: Lathe) -> None:
     found = json.loads(lathe("targets", "--json").out)
     rows = {row["target"]: row for row in found["targets"]}
-    assert {row["runtime"] for row in found["targets"]} == set(RUNTIME_NAMES)
+    assert {row["runtime"] for row in found["targets"]} == set(RUNTIMES)
     cpu = rows["cpu-onnxruntime-fp32-b1-t1"]
     assert cpu["unavailable"] is None
     assert "onnxruntime" in cpu["versions"]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hwprofiles import Target
-from search.config import FinetuneSettings, check_identity, config_template, differences, load_config
+from search.config import FinetuneSettings, check_identity, config_template, differences
+from search.engine import load_config, names
 from search.errors import ConfigError, RunFolderError
 
 from .conftest import Write
@@ -84,14 +85,16 @@ def test_reads_one_target_in_a_list_and_named_inputs_of_an_own_task(write: Write
 def test_the_template_loads_and_shows_the_defaults(write: Write, tmp_path: Path) -> None:
     write()
     path = tmp_path / "new.toml"
-    path.write_text(config_template())
+    path.write_text(config_template(names()))
     config = load_config(path)
     assert config.model.weights == "net.safetensors"
     # Every key that is commented out must be legal, and be the default where it says so.
     shown = [
-        line.removeprefix("# ") for line in config_template().splitlines() if line.startswith("# ") and " = " in line
+        line.removeprefix("# ")
+        for line in config_template(names()).splitlines()
+        if line.startswith("# ") and " = " in line
     ]
-    lines = config_template()
+    lines = config_template(names())
     for line in shown:
         lines = lines.replace(f"# {line}", line)
     path.write_text(lines)
@@ -127,7 +130,7 @@ BAD = {
     "float size": (("[3, 32, 32]", "[3, 32.0, 32]"), "whole number", "32.0"),
     "no size": (("[3, 32, 32]", "[]"), "shape without the batch", "[]"),
     "unknown kind": (('"classification"', '"clasification"'), "`kind` is one of", "Did you mean 'classification'?"),
-    "segmentation": (('"classification"', '"segmentation"'), "not yet", "task.py:make_task"),
+    "segmentation": (('"classification"', '"segmentation"'), "classification, digits", "task.py:make_task"),
     "means": (("mean = [0.5]", "mean = [0.5, 0.5]"), "3 channels", "`mean`"),
     "text for mean": (("mean = [0.5]", 'mean = ["a"]'), "[task] mean", "must be a number"),
     "zero std": (("std = [0.25]", "std = [0.0]"), "`std`", "above 0"),

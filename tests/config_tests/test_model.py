@@ -10,7 +10,8 @@ import safetensors.torch
 import torch
 
 import search
-from search.config import ModelConfig, load_config, load_model
+from search.config import ModelConfig, load_model
+from search.engine import load_config
 from search.errors import ModelError, UserExitError
 
 from .conftest import NET, Write

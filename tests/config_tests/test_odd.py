@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from hwprofiles import Quantity, Target
-from search.config import BudgetConfig, ModelConfig, RunConfig, load_config, near_match, parse_inputs
+from search.config import BudgetConfig, ModelConfig, RunConfig, near_match, parse_inputs
 from search.config.load import SECTIONS
+from search.engine import load_config
 from search.errors import ConfigError
 
 from .conftest import CONFIG, Write

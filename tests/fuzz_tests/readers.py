@@ -24,9 +24,8 @@ from search.commands.table.content import describe
 from search.commands.table.opening import open_table
 from search.commands.terminal import show_report
 from search.commands.verify import _read_report
-from search.config import load_config
 from search.config.weights import load_weights
-from search.engine import stage_seconds
+from search.engine import load_config, stage_seconds
 from search.engine.finish import _read_timing
 from search.engine.folder import open_folder
 from search.engine.rounds import _stored_starts

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from search.cli import app
-from search.config import load_config
+from search.engine import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("docs", "examples", "benchmarks")

@@ -27,7 +27,7 @@ for package in (hwprofiles, latency_tables):
     [
         ("import hwprofiles", RUNTIMES | TABLES),
         ("import hwprofiles; hwprofiles.get_runtime('null')", RUNTIMES | TABLES),
-        ("import hwprofiles\nfor name in hwprofiles.RUNTIME_NAMES: hwprofiles.get_runtime(name)", RUNTIMES | TABLES),
+        ("import hwprofiles\nfor name in hwprofiles.RUNTIMES: hwprofiles.get_runtime(name)", RUNTIMES | TABLES),
         ("import latency_tables", RUNTIMES),
         ("import hwprofiles, latency_tables", RUNTIMES),
         ("import latency_tables, hwprofiles", RUNTIMES),

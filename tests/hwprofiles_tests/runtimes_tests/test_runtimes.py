@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 
 from hwprofiles import (
-    RUNTIME_NAMES,
     RUNTIMES,
     ArtefactError,
     HardwareProfile,
@@ -255,7 +254,7 @@ def test_versions(runtime: Runtime) -> None:
 
 def test_takes_a_kind_of_file(runtime: Runtime) -> None:
     assert runtime.artefact_kind in ("onnx", "exported_program")
-    assert runtime.name in RUNTIME_NAMES
+    assert runtime.name in RUNTIMES
 
 
 def test_width_quantum(runtime: Runtime) -> None:
@@ -277,7 +276,7 @@ def test_target_out_of_reach_is_refused_with_its_reason(runtime: Runtime, change
 
 
 def test_target_of_another_runtime_is_refused(runtime: Runtime) -> None:
-    other = next(name for name in RUNTIME_NAMES if name != runtime.name)
+    other = next(name for name in RUNTIMES if name != runtime.name)
     assert runtime.unavailable(Target(other)) is not None
 
 
@@ -291,8 +290,7 @@ def test_comparison_carries_the_versions(runtime: Runtime) -> None:
 
 
 def test_every_name_has_a_runtime_and_a_kind_of_target() -> None:
-    assert set(RUNTIMES) == set(RUNTIME_NAMES)
-    assert {status.target.runtime for status in available_targets()} == set(RUNTIME_NAMES)
+    assert {status.target.runtime for status in available_targets()} == set(RUNTIMES)
 
 
 def test_unknown_runtime_gets_a_near_match() -> None:
