@@ -62,7 +62,7 @@ class Job:
     def __post_init__(self) -> None:
         if not self.key or not self.units:
             raise ValueError(
-                f"A job has a key and at least one unit, but got {self.key!r} with {len(self.units)} units."
+                f"A job has a key and at least one piece, but got {self.key!r} with {len(self.units)} pieces."
             )
         if self.key == BASELINE:
             raise ValueError(f"A job's key is a content hash, but {self.key!r} is what comparisons call the canary.")
@@ -189,7 +189,7 @@ def _check_baseline(held: dict[str, Record], baseline: Job) -> None:
     for record in held.values():
         if record.origin == BASELINE and record.job != baseline.key:
             raise ValueError(
-                f"All ratios of a table are to one baseline, but this one has {record.job!r} and {baseline.key!r} is "
+                f"All ratios of a table are to one unpruned network, but this one has {record.job!r} and {baseline.key!r} is "
                 "given: build into another file."
             )
 
@@ -204,7 +204,7 @@ def _distinct(jobs: Iterable[Job], baseline: Job) -> list[Job]:
     for job in jobs:
         twin = found.setdefault(job.key, job)
         if dict(twin.units) != dict(job.units):
-            raise ValueError(f"A job's key stands for its structure, but two jobs of key {job.key!r} differ in units.")
+            raise ValueError(f"A job's key stands for its structure, but two jobs of key {job.key!r} differ in pieces.")
     found.pop(baseline.key, None)
     return list(found.values())
 

@@ -28,7 +28,7 @@ def informative(
         networks: Units of each to choose from, of no operation that the unpruned network lacks.
         known: Units of those that are timed in any case, the unpruned network first.
         count: To choose.
-        quantum: Channels in one block of the runtime.
+        quantum: Units in one step of the runtime.
 
     Returns:
         Positions in `networks`, `count` at most; a longer choice begins as a shorter.

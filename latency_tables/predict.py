@@ -77,7 +77,7 @@ class Predictor:
 
         Args:
             table: The table.
-            quantum: Channels in one block of the runtime, as `Runtime.width_quantum` says.
+            quantum: Units in one step of the runtime, as `Runtime.width_quantum` says.
             folds: Of the cross-validation.
             rng: Divides the networks into folds; by default of seed 0.
 

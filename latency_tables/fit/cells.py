@@ -46,7 +46,7 @@ class FamilyCells:
 
         Args:
             cells: (width in, width out) -> seconds; at least one.
-            quantum: Channels in one block of the runtime.
+            quantum: Units in one step of the runtime.
         """
         widths = np.array(list(cells), dtype=np.float64)
         seconds = np.array(list(cells.values()), dtype=np.float64)

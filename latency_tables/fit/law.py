@@ -62,7 +62,7 @@ class StairLaw:
     """Predict a unit's seconds from its widths.
 
     Attributes:
-        quantum: Channels in one block.
+        quantum: Units in one step of the runtime.
         coefficients: Five non-negative numbers, in seconds.
     """
 

@@ -136,12 +136,12 @@ class Model:
         name = str(family)
         if family in self.unseen:
             return (
-                f"Units {name!r} are in timed networks, but the runtime ran no node of theirs, so their time is "
-                "unknown: give their values to the unit that they are fused into."
+                f"Pieces {name!r} are in timed networks, but the runtime ran no node of theirs, so their time is "
+                "unknown: give their values to the piece that they are fused into."
             )
         near = difflib.get_close_matches(name, map(str, self.families), n=1)
         hint = f" (nearest: {near[0]!r})" if near else ""
-        return f"Units {name!r} were never measured{hint}, so their time is unknown: build networks that have them."
+        return f"Pieces {name!r} were never measured{hint}, so their time is unknown: build networks that have them."
 
 
 def _layout(networks: Sequence[Sequence[UnitKey]]) -> tuple[list[UnitKey], Positions, Positions]:
@@ -175,7 +175,7 @@ def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
 
     Args:
         rows: Networks, the baseline among them.
-        quantum: Channels in one block of the runtime.
+        quantum: Units in one step of the runtime.
     """
     # Sorted, so that the fit does not depend on the order in which networks were timed.
     exact = [row for row in rows if row.origin == BASELINE]

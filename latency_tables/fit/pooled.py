@@ -48,7 +48,7 @@ def features(networks: Sequence[Sequence[UnitKey]], operations: Sequence[str], q
     Args:
         networks: Units of each.
         operations: All of theirs; each has five columns, in this order.
-        quantum: Channels in one block of the runtime.
+        quantum: Units in one step of the runtime.
     """
     place = {operation: i for i, operation in enumerate(operations)}
     found = np.zeros((len(networks), len(operations), N_FEATURES))
@@ -64,7 +64,7 @@ def laws_of_networks(rows: Sequence[NetworkRow], sums: Array, quantum: int, trus
     Args:
         rows: Networks; what their units take is not known.
         sums: What the cells of each shall add up to, shape (len(rows),).
-        quantum: Channels in one block of the runtime.
+        quantum: Units in one step of the runtime.
         trust: In each network, shape (len(rows),), from 0 to 1.
     """
     networks = [[unit.key for unit in row.units] for row in rows]

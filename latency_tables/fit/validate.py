@@ -167,7 +167,7 @@ def cross_validate(table: LatencyTable, *, quantum: int, folds: int, rng: np.ran
 
     Args:
         table: The table.
-        quantum: Channels in one block of the runtime.
+        quantum: Units in one step of the runtime.
         folds: Number of folds; networks are left out one by one where there are fewer.
         rng: Divides the networks.
 
@@ -180,7 +180,7 @@ def cross_validate(table: LatencyTable, *, quantum: int, folds: int, rng: np.ran
     networks = table.networks
     if len(networks) < MIN_NETWORKS:
         raise SparseTableError(
-            f"A table predicts from at least {MIN_NETWORKS} networks beside the baseline, but it has {len(networks)}: "
+            f"A table predicts from at least {MIN_NETWORKS} networks beside the unpruned one, but it has {len(networks)}: "
             "build more."
         )
     anchors = [row for row in table.rows if row.origin == BASELINE]
@@ -212,7 +212,7 @@ def _score(splits: Sequence[tuple[list[NetworkRow], list[NetworkRow]]], quantum:
         unpredicted += sorted({row.job for row in unseen} - {job for job, *_ in scored})
     if not scored:
         raise SparseTableError(
-            "Every network of the table has a unit whose family no other network has, so nothing can be said about "
+            "Every network of the table has a piece whose family no other network has, so nothing can be said about "
             "unseen networks: build more networks of one kind."
         )
     jobs, measured, predicted_s, deviations = zip(*sorted(scored), strict=True)

@@ -112,7 +112,7 @@ def _notes(
     if short:
         notes.append(f"Networks with too few windows for an interval: {len(short)}, not used ({', '.join(short)}).")
     if no_reference:
-        notes.append("The baseline's speed is not known for these versions, so no row counts: build once more.")
+        notes.append("The unpruned network's speed is not known for these versions, so no row counts: build once more.")
     return notes
 
 

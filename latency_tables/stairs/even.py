@@ -13,7 +13,7 @@ class EvenStairs:
     """Offer the multiples of one block of channels, as the runtime is said to work in; nothing of it was timed.
 
     Attributes:
-        quantum: Channels in a block.
+        quantum: Units in one step of the runtime.
     """
 
     quantum: int

@@ -157,7 +157,7 @@ class Bench:
 
     @property
     def quantum(self) -> int:
-        """Channels in one block of the runtime: what is assumed of laws between measured cells."""
+        """Units in one step of the runtime: what is assumed of laws between measured cells."""
         return self.runtime.width_quantum(self.profile, self.target.device)
 
     @property

@@ -115,6 +115,6 @@ def _widths(
     if not dims:
         return None, (blueprint.algebra.size(axis).count,)
     if len({dim.name for dim in dims}) > 1:
-        raise ValueError(f"A unit's width follows at most one dim, but got {[dim.name for dim in dims]}.")
+        raise ValueError(f"A piece's width follows at most one dim, but got {[dim.name for dim in dims]}.")
     dim = dims[0]
     return dim.name, tuple(blueprint.algebra.width(axis, {dim.atom: level}).count for level in levels[dim.name])

@@ -72,12 +72,12 @@ class UnitCells:
     def __post_init__(self) -> None:
         seconds = np.array(self.seconds, dtype=np.float64)
         if seconds.ndim != 2:
-            raise ValueError(f"Cells are a matrix (row, column), but unit {self.name!r} has shape {seconds.shape}.")
+            raise ValueError(f"Cells are a matrix (row, column), but piece {self.name!r} has shape {seconds.shape}.")
         counted = np.diagonal(seconds) if self.row is not None and self.row == self.column else seconds
         legal = np.isfinite(counted) & (counted >= 0)
         if not legal.all():
             raise ValueError(
-                f"Every cell must be a finite number of seconds, 0 or more, but unit {self.name!r} has "
+                f"Every cell must be a finite number of seconds, 0 or more, but piece {self.name!r} has "
                 f"{counted[~legal][0]}: measure or estimate it, or offer fewer widths."
             )
         seconds.setflags(write=False)

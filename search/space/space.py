@@ -55,17 +55,17 @@ class SearchSpace:
 
     def _check_unit(self, unit: UnitCells) -> None:
         dims = [dim for dim in (unit.row, unit.column) if dim is not None]
-        _check_known(dims, self.dims, f"Unit {unit.name!r} has")
-        _check_known(unit.blocks, self.block_names, f"Unit {unit.name!r} vanishes with")
+        _check_known(dims, self.dims, f"Piece {unit.name!r} has")
+        _check_known(unit.blocks, self.block_names, f"Piece {unit.name!r} vanishes with")
         shape = tuple(1 if dim is None else self.n_levels[self.dims.index(dim)] for dim in (unit.row, unit.column))
         if unit.seconds.shape != shape:
-            raise ValueError(f"Unit {unit.name!r} needs cells of shape {shape}, but has {unit.seconds.shape}.")
+            raise ValueError(f"Piece {unit.name!r} needs cells of shape {shape}, but has {unit.seconds.shape}.")
         for block in self.blocks:
             orphans = sorted(set(block.hides) & set(dims))
             if orphans and block.block not in unit.blocks:
                 raise ValueError(
-                    f"A unit vanishes with the blocks that hide its dims, but unit {unit.name!r} uses {orphans}, "
-                    f"hidden by block {block.block!r}, and does not list that block: add it to the unit's blocks."
+                    f"A piece vanishes with the blocks that hide its dims, but piece {unit.name!r} uses {orphans}, "
+                    f"hidden by block {block.block!r}, and does not list that block: add it to the piece's blocks."
                 )
 
     @cached_property

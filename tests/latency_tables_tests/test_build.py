@@ -163,7 +163,7 @@ def test_another_target_is_refused(fill: Fill, store: Store) -> None:
 
 def test_another_baseline_is_refused(fill: Fill) -> None:
     fill([])
-    with pytest.raises(ValueError, match="to one baseline"):
+    with pytest.raises(ValueError, match="to one unpruned network"):
         fill([], baseline=job(NETWORKS[0]))
 
 
@@ -243,12 +243,12 @@ def test_a_job_given_twice_is_one_and_the_baseline_is_not_a_network(fill: Fill) 
 
 
 def test_one_key_for_two_structures_is_an_error(fill: Fill) -> None:
-    with pytest.raises(ValueError, match="differ in units"):
+    with pytest.raises(ValueError, match="differ in pieces"):
         fill([job(NETWORKS[0], key="x"), job(NETWORKS[1], key="x")])
 
 
 def test_a_job_without_units_is_an_error() -> None:
-    with pytest.raises(ValueError, match="at least one unit"):
+    with pytest.raises(ValueError, match="at least one piece"):
         Job("a", lambda: b"", {})
 
 

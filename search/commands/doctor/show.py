@@ -89,7 +89,7 @@ def _time(latency: Mapping[str, Any]) -> str:
     if not latency["unknown"]:
         return text
     count, units = len(latency["unknown"]), latency["units"]
-    return f"{text}; without {count} of {units} units, which it does not know; shares are of what it knows"
+    return f"{text}; without {count} of {units} pieces, which it does not know; shares are of what it knows"
 
 
 def _scopes(content: Content) -> Table:
@@ -163,7 +163,7 @@ def _sentences(content: Content) -> Iterable[str]:
     latency = content.get("latency", {})
     families = {item["family"] for item in latency.get("unknown", ())}
     for family in sorted(families):
-        yield f"note: The table does not know units {family!r}."
+        yield f"note: The table does not know pieces {family!r}."
     for note in (*content["notes"], *latency.get("notes", ())):
         yield f"note: {note}"
 

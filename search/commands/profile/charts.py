@@ -120,7 +120,7 @@ def layers_chart(layers: Sequence[Mapping[str, Any]]) -> Chart:
         "yaxis": {**AXIS, **ticks, "range": [len(layers) - 0.4, -0.6], "showgrid": False, "tickfont": {"size": 11}},
     }
     height = 120 + len(layers) * (20 if named else 6)
-    return Chart("layers", "Time of each unit of the unpruned network", tuple(traces), layout, height)
+    return Chart("layers", "Time of each piece of the unpruned network", tuple(traces), layout, height)
 
 
 def short(job: str) -> str:

@@ -110,16 +110,16 @@ def _layers(content: Content) -> Section:
         for layer in layers
     ]
     total = sum(layer["seconds"] or 0.0 for layer in layers)
-    columns = ("unit", "what it computes", "width", "time", "share", "origin")
+    columns = ("piece", "what it computes", "width", "time", "share", "origin")
     reference = part(content, "reference", "then")
     lead = [
-        f"The units of the unpruned network in the order in which they run. Together they are predicted to take "
+        f"The pieces of the unpruned network in the order in which they run. Together they are predicted to take "
         f"{seconds(total)}; the whole network was measured at {seconds_interval(reference)}.",
     ]
     unknown = sum(layer["seconds"] is None for layer in layers)
     if unknown:
-        lead.append(f"The time of {unknown} of {len(layers)} units is unknown and in no sum.")
-    table = Table("Units", columns, tuple(rows), foldable=True)
+        lead.append(f"The time of {unknown} of {len(layers)} pieces is unknown and in no sum.")
+    table = Table("Pieces", columns, tuple(rows), foldable=True)
     return Section("layers", "Where the time goes", tuple(lead), (layers_chart(layers),), (table,))
 
 
@@ -136,17 +136,17 @@ def _error(content: Content) -> Section:
         ("safety margin taken from these errors", percent(held_out.get("margin"))),
         ("networks that could not be predicted", count(len(content["unpredicted"]))),
         ("kernels of unseen networks predicted", percent(content["kernels"]["hit_rate"])),
-        ("units found in the runtime's own profile", percent(content["kernels"]["units_with_kernels"])),
-        ("profiled time that belongs to no unit", percent(content["kernels"]["loose"])),
+        ("pieces found in the runtime's own profile", percent(content["kernels"]["units_with_kernels"])),
+        ("profiled time that belongs to no piece", percent(content["kernels"]["loose"])),
     )
     return Section("error", "The table's own error", (), (), (Table("Held-out error", ("", ""), rows),))
 
 
 def _uncovered(content: Content) -> Section:
     names = {
-        "cells": "cells (a unit at a width in and a width out)",
+        "cells": "cells (a piece at a width in and a width out)",
         "levels": "widths of dims",
-        "families": "families of units",
+        "families": "families of pieces",
     }
     rows = tuple(
         (words, count(found["count"]), count(found["of"]), percent(found["share"], 0))

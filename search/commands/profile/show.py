@@ -12,7 +12,7 @@ from rich.text import Text
 from hwprofiles import format_interval, format_percent, format_seconds
 
 _SHOWN = 8
-"""Units that the terminal lists, the slowest first; the page lists all."""
+"""Pieces that the terminal lists, the slowest first; the page lists all."""
 
 Content = Mapping[str, Any]
 
@@ -76,7 +76,7 @@ def _tau(value: float | None) -> str:
 
 def _layers(content: Content) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("unit", "width", "time", "share", "origin"):
+    for name in ("piece", "width", "time", "share", "origin"):
         table.add_column(name, justify="right" if name in ("time", "share") else "left", overflow="fold")
     known = sorted(content["layers"], key=lambda row: -(row["seconds"] or 0.0))
     for row in known[:_SHOWN]:

@@ -111,7 +111,7 @@ def csv(
     ] = None,
     allow_foreign: Foreign = False,
 ) -> int:
-    """Write a table for other programs, one line a unit of each network."""
+    """Write a table for other programs, one line a piece of each network."""
     if out is not None and out.suffix not in EXPORTS:
         raise ConfigError(f"`--out` is a file that ends in {' or '.join(EXPORTS)}, but got {str(out)!r}.")
     with answers_only():

@@ -94,7 +94,7 @@ def _hit_rate(rate: float | None) -> str:
     return (
         "unknown"
         if rate is None
-        else f"{format_percent(rate)} predicted of networks that were left out, each unit by itself"
+        else f"{format_percent(rate)} predicted of networks that were left out, each piece by itself"
     )
 
 
@@ -107,7 +107,7 @@ def _error(content: Content) -> str:
 
 
 def _families(families: Sequence[Content]) -> Table:
-    table = _plain(("family", "units", "share", "time"), right=("units", "share", "time"))
+    table = _plain(("family", "pieces", "share", "time"), right=("pieces", "share", "time"))
     for row in families[:_SHOWN]:
         share, seconds = row["share"], row["seconds"]
         table.add_row(
