@@ -189,8 +189,8 @@ def _check_baseline(held: dict[str, Record], baseline: Job) -> None:
     for record in held.values():
         if record.origin == BASELINE and record.job != baseline.key:
             raise ValueError(
-                f"All ratios of a table are to one unpruned network, but this one has {record.job!r} and {baseline.key!r} is "
-                "given: build into another file."
+                f"All ratios of a table are to one unpruned network, but this one has {record.job!r} and "
+                f"{baseline.key!r} is given: build into another file."
             )
 
 

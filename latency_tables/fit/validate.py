@@ -180,8 +180,8 @@ def cross_validate(table: LatencyTable, *, quantum: int, folds: int, rng: np.ran
     networks = table.networks
     if len(networks) < MIN_NETWORKS:
         raise SparseTableError(
-            f"A table predicts from at least {MIN_NETWORKS} networks beside the unpruned one, but it has {len(networks)}: "
-            "build more."
+            f"A table predicts from at least {MIN_NETWORKS} networks beside the unpruned one, but it has "
+            f"{len(networks)}: build more."
         )
     anchors = [row for row in table.rows if row.origin == BASELINE]
     learnt = sorted((row for row in networks if row.origin != "holdout"), key=lambda row: row.job)
