@@ -9,16 +9,17 @@ PIP := $(BIN)/python -m pip install --quiet
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-all check format docs clean
+.PHONY: help demo test test-all test-versions test-oldest test-newest check format docs clean
 
 help:
 	@echo "make demo      run the whole line on real handwritten digits (ARGS=--json for machines)"
 	@echo "make test      run the quick tests"
 	@echo "make test-all  run every test, the slow ones too"
+	@echo "make test-versions  run the quick tests with the oldest and the newest libraries that setup.cfg admits"
 	@echo "make check     run ruff, mypy, the import layers and the size limits"
 	@echo "make format    let ruff format and mend what it can"
 	@echo "make docs      write the tables of docs/config.md anew"
-	@echo "make clean     remove .venv and the caches"
+	@echo "make clean     remove the environments and the caches"
 
 demo: $(STAMP)
 	$(BIN)/lathe demo $(ARGS)
@@ -29,6 +30,21 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+
+# Both environments stand beside `.venv`, which keeps its pins. The oldest has each library at its lower bound, and the
+# newest test tools.
+PINS_oldest := /^dev =/q; s/^    \([a-z0-9-]*\)>=\([0-9.]*\).*/\1==\2/p
+PINS_newest :=
+
+test-versions: test-oldest test-newest
+
+test-oldest test-newest: test-%:
+	@$(PYTHON) -m venv .venv-$*
+	@sed -n '$(PINS_$*)' setup.cfg >.venv-$*/pins.txt
+	@echo "Installing the $* libraries into .venv-$* (some minutes, the first time)"
+	@.venv-$*/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager -c .venv-$*/pins.txt \
+	    -e ".[openvino]" pytest pytest-xdist hypothesis packaging
+	OMP_NUM_THREADS=1 .venv-$*/bin/python -m pytest -n auto -m "not slow" $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -44,7 +60,7 @@ docs: $(STAMP)
 	$(BIN)/python -m scripts.write_config_docs
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis lathe.egg-info
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis lathe.egg-info
 
 # PyTorch goes first and alone, so that nothing that is installed later can choose another build of it.
 $(STAMP): setup.cfg constraints.txt pyproject.toml

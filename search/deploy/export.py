@@ -16,7 +16,7 @@ from torch.export import ExportedProgram
 from hwprofiles import MOST_ONNX_BYTES, ArtefactError, Session, check_onnx, write_whole
 
 from ..errors import ExportError
-from ..graph.tracing import drawing
+from ..graph.tracing import drawing, right_states
 from ..surgery import Subnet
 from .attention import spelled_out
 from .exported import PRECISION_TOLERANCES, tolerance_of
@@ -103,7 +103,7 @@ def to_onnx(
     """
     positional = () if args is None else args if isinstance(args, tuple) else (args,)
     try:
-        with quiet(), torch.no_grad():
+        with quiet(), torch.no_grad(), right_states():
             program, names = _program(model, positional, dict(kwargs or {}), dynamic=dynamic_batch)
             proto = _written(in_steps(spelled_out(program)), names)
     except Exception as exc:

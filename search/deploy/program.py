@@ -20,7 +20,7 @@ from torch.utils import _pytree as pytree
 from hwprofiles import write_whole
 
 from ..errors import ExportError
-from ..graph.tracing import dynamic_batch, operator_name
+from ..graph.tracing import dynamic_batch, operator_name, right_states
 from ..surgery import Subnet
 
 PT2_FILE = "model.pt2"
@@ -49,7 +49,7 @@ def program_of(
     kwargs = dict(kwargs or {})
     twin = copy.deepcopy(model).eval()
     _strip(twin)
-    with torch.no_grad():
+    with torch.no_grad(), right_states():
         shapes = dynamic_batch(twin, args, kwargs) if dynamic else None
         program = torch.export.export(twin, args, kwargs, dynamic_shapes=shapes, strict=False)
     _strip(program.graph_module)

@@ -79,7 +79,7 @@ def test_it_leaves_a_table_its_error_and_a_page(profiled: tuple[Path, dict[str, 
     assert json.loads((folder / "profile.json").read_text()) == found
     page = (folder / "profile.html").read_text()
     assert len(found["stairs"]) > 0
-    assert page.count("Plotly.newPlot(") == 2 + len(found["stairs"])
+    assert page.count('class="plotly-graph-div"') == 2 + len(found["stairs"])
     units = {layer["unit"] for layer in found["layers"]}
     assert units == {"stem.0", *(f"blocks.{i}.conv{j}" for i in (0, 1) for j in (1, 2)), "head"}
     total = sum(layer["seconds"] for layer in found["layers"])

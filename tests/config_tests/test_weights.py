@@ -162,6 +162,8 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
 
 
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks are implicitly disabled")  # Torch 2.11.
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")  # Torch 2.15.
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_refused(tmp_path: Path, name: str) -> None:
     make, words = WRONG[name]

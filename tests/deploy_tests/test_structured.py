@@ -15,6 +15,7 @@ from search.deploy import export, exported, write_pt2
 from search.graph import Blueprint, comb, uniform
 from search.importance import select
 from search.surgery import Subnet, compare, cut, from_bytes, permutation, reloaded, to_bytes
+from tests.programs import opened
 
 
 class Structured(nn.Module):
@@ -97,7 +98,7 @@ def test_a_pt2_file_is_called_as_the_users_network_is(halved: tuple[Blueprint, S
     x, keywords = example()
     write_pt2(subnet, tmp_path / "net.pt2", (x,), keywords, dynamic=True)
     x, keywords = example(5)
-    program = torch.export.load(tmp_path / "net.pt2")
+    program = opened(tmp_path / "net.pt2")
     assert program.example_inputs is None
     with torch.no_grad():
         found, expected = program.module()(x, **keywords), subnet(x, **keywords)

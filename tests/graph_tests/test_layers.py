@@ -57,6 +57,29 @@ def test_what_is_dropped_between_layers_is_dropped_while_training_only() -> None
     assert torch.equal(network.eval()(x), network(x))
 
 
+def test_last_states_have_the_shapes_that_the_network_runs_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch 2.11 leaves an axis too many on its stand-ins for them; here every version does."""
+    steps: Any = torch._decomp.decompositions
+    right = steps.one_layer_lstm
+
+    def wrong(x: Tensor, first: Any, *args: Any, **kwargs: Any) -> Any:
+        output, last = right(x, first, *args, **kwargs)
+        return output, tuple(state if state.dim() > 2 else state.unsqueeze(0) for state in last)
+
+    def run(self: Any, x: Tensor) -> Any:
+        last = self.net(self.first(x))[1][0]
+        return self.head(last[-1].reshape(last.shape[1], -1)), last.shape[2] * last
+
+    monkeypatch.setattr(steps, "one_layer_lstm", wrong)
+    model = Forward(run, first=nn.Linear(5, 5), net=nn.LSTM(5, 4, bidirectional=True, batch_first=True))
+    model.head = nn.Linear(4, 2)
+    found = trace(model.eval(), torch.randn(2, 3, 5))
+    assert found.static_batch is None
+    assert steps.one_layer_lstm is wrong
+    for batch in (1, 3):
+        check_equal(model, found, torch.randn(batch, 3, 5))
+
+
 def half(blueprint: Blueprint) -> Selection:
     rng = np.random.default_rng(0)
     candidate = uniform(blueprint, 0.5)

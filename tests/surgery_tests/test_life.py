@@ -19,6 +19,7 @@ from search.importance import select
 from search.surgery import Subnet, cut, from_bytes, permutation, reloaded, silenced, to_bytes
 from tests.language import language, tokens
 from tests.networks import EXAMPLE, residual
+from tests.programs import opened
 from tests.twins import SMALL, randomise
 
 
@@ -216,7 +217,7 @@ def test_files_hold_the_same_network(name: str, tmp_path: Path) -> None:
         assert proof.passed, proof
     write_pt2(subnet, tmp_path / "net.pt2", traced.example, dynamic=True)
     with torch.no_grad():
-        again = torch.export.load(tmp_path / "net.pt2").module()(x)
+        again = opened(tmp_path / "net.pt2").module()(x)
         assert torch.allclose(again, subnet(x), rtol=1e-5, atol=1e-5)
     for file, data in to_bytes(subnet).items():
         (tmp_path / file).write_bytes(data)

@@ -5,6 +5,7 @@ from .dead import drop_dead, drop_dead_calls
 from .draws import drawing, draws_numbers, seeded_draws
 from .lines import module_path, source_line, user_line
 from .modes import MODES, conventional, keeps_statistics, set_argument, switch, switch_of
+from .states import right_states
 from .trace import Trace, dynamic_batch, trace
 from .training_only import training_only
 
@@ -22,6 +23,7 @@ __all__ = [
     "keeps_statistics",
     "module_path",
     "operator_name",
+    "right_states",
     "seeded_draws",
     "set_argument",
     "source_line",

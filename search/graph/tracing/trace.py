@@ -36,6 +36,7 @@ from .outputs import accept_outputs
 from .ready import copy_of, ready
 from .regions import inline_regions
 from .sharing import find_sharing, first_names, tie
+from .states import right_states
 
 _ASSERTIONS = frozenset({"_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size"})
 
@@ -286,7 +287,7 @@ def exported(
     """
     doubled, given = example_of(args, kwargs), _copies(args, kwargs)
     try:
-        with _quiet():
+        with _quiet(), right_states():
             return _dynamic(model, *doubled), None, doubled
     except SystemExit as exc:
         raise _ended(exc) from exc
@@ -306,7 +307,7 @@ def _dynamic(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any])
 
 def _static(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ExportedProgram:
     try:
-        with _quiet():
+        with _quiet(), right_states():
             return export(model, args, dict(kwargs), strict=False)
     except SystemExit as exc:
         raise _ended(exc) from exc
