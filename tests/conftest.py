@@ -30,3 +30,30 @@ def _keep_the_users_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LATHE_CACHE", str(tmp_path_factory.mktemp("lathe-cache")))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _do_not_wait_for_the_disk() -> Iterator[None]:
+    """Leave out what only a loss of power would need: what a killed process wrote is there for the next one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _export_each_structure_once() -> Iterator[None]:
+    """Share what slices files for timing among tests: it depends on a network's structure alone, and takes seconds."""
+    from search.bench import SLICERS, OnnxSlicer, structure_digest
+    from search.graph import Blueprint
+
+    made: dict[tuple[str, int], OnnxSlicer] = {}
+
+    def slicer(blueprint: Blueprint, batch: int) -> OnnxSlicer:
+        key = structure_digest(blueprint), batch
+        if key not in made:
+            made[key] = OnnxSlicer(blueprint, batch)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SLICERS, "onnx", slicer)
+        yield

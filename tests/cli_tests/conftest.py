@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from search.cli import call
+from tests.reloading import reload_here as reload_here
 
 from .project import write_project
 

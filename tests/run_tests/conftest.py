@@ -1,30 +1,11 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from search.bench import SLICERS, OnnxSlicer, structure_digest
 from search.engine import run
-from search.graph import Blueprint
+from tests.reloading import reload_here as reload_here
 
 from .small import config_of
-
-_SLICERS: dict[tuple[str, int], OnnxSlicer] = {}
-
-
-def _slicer(blueprint: Blueprint, batch: int) -> OnnxSlicer:
-    key = structure_digest(blueprint), batch
-    if key not in _SLICERS:
-        _SLICERS[key] = OnnxSlicer(blueprint, batch)
-    return _SLICERS[key]
-
-
-@pytest.fixture
-def one_export() -> Iterator[None]:
-    """Export a network for timing once for all tests: a pure function of its structure, and a second each time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(SLICERS, "onnx", _slicer)
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +19,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def out(tmp_path: Path, finished: Path, one_export: None) -> Path:
+def out(tmp_path: Path, finished: Path) -> Path:
     """A fresh run folder that holds the unpruned network's file already, which takes a second to export."""
     folder = tmp_path / "run"
     folder.mkdir()

@@ -1,0 +1,33 @@
+"""Read stored networks again in this process: a fresh one takes seconds, and has tests of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import pytest
+
+
+def run_here(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+    """Do what `python -P -c code arguments` would."""
+    code, arguments = command[3], command[4:]
+    with mock.patch.object(sys, "argv", ["-c", *arguments]):
+        try:
+            exec(code, {"__name__": "__main__"})
+        except Exception:
+            return subprocess.CompletedProcess(command, 1, "", traceback.format_exc())
+    return subprocess.CompletedProcess(command, 0, "", "")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def reload_here() -> Iterator[None]:
+    """Let the proof `reload` read stored networks in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_module("search.surgery.proofs.reloaded"), "subprocess", SimpleNamespace(run=run_here))
+        yield
