@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 
 import pytest
 import torch
@@ -56,4 +58,13 @@ def _export_each_structure_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SLICERS, "onnx", slicer)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _read_the_exporters_operators_once() -> Iterator[None]:
+    """Share what the exporter knows of operators, which it reads from its sources anew for each file."""
+    reading = import_module("torch.onnx._internal.exporter._registration").onnxscript_apis
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "get_torchlib_ops", cache(reading.get_torchlib_ops))
         yield
