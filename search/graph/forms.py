@@ -26,7 +26,7 @@ class Edited:
     Attributes:
         replaced: Call that is replaced -> what is read in its place, which itself is not replaced.
         live: Nodes that the output still needs.
-        read: Parameters and buffers that these nodes are.
+        read: Paths of the parameters and buffers, and of the nested graphs, that these nodes stand for.
         hidden: Names of the dims that vanish, for none of these carries them.
     """
 
