@@ -1,11 +1,13 @@
 """The exported graph and the meaning of each axis of each tensor in it."""
 
 from .axes import Algebra, Axis, Concat
-from .blueprint import Block, Blueprint, Dim, Frozen, NotRemovable
-from .candidate import Candidate, Selection
+from .blueprint import Blueprint
+from .candidate import Candidate, Choices, Selection
 from .causes import Cause, causes, lines_of
 from .comb import analyse, comb
 from .draw import assemble, full, one_per_product, sample, uniform
+from .findings import Block, Dim, Frozen, NotRemovable
+from .forms import Edited, edited
 from .patterns import pattern
 from .scopes import Scope, scopes
 from .sizes import Size
@@ -18,8 +20,10 @@ __all__ = [
     "Blueprint",
     "Candidate",
     "Cause",
+    "Choices",
     "Concat",
     "Dim",
+    "Edited",
     "Frozen",
     "NotRemovable",
     "Scope",
@@ -30,6 +34,7 @@ __all__ = [
     "assemble",
     "causes",
     "comb",
+    "edited",
     "full",
     "lines_of",
     "module_path",

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 
 from torch import fx
 
-from .blueprint import Block, Blueprint, Dim, NotRemovable
+from .blueprint import Blueprint
+from .findings import Block, Dim, NotRemovable
 from .keys import RECURRENT
 from .restrict import Restriction, module_of
 from .rules import NONLINEAR

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -14,111 +13,12 @@ from torch import fx
 
 from .axes import Algebra, Axis
 from .candidate import Candidate, Selection
+from .findings import Block, Dim, Flow, Frozen, NotRemovable
+from .forms import edited
 from .kept import Kept, Slices
-from .rules import Axes, Literal
+from .rules import Axes
 from .sizes import Size
 from .tracing import Trace
-
-
-@dataclass(frozen=True, slots=True)
-class Dim:
-    """Something that can be cut: one free atom that sits on at least one parameter.
-
-    Attributes:
-        name: `<first parameter that carries it>:<axis>[.<factor>]`.
-        size: Units in the unpruned network.
-        atom: Its number in the blueprint's algebra.
-        carriers: (parameter or buffer name, axis) pairs whose slices belong to its units.
-        labels: (atom, size in the unpruned network) of the outer factors that only label its units, outermost
-            first: each combination of their units keeps a set of its own, of equal width.
-        counts_groups: Whether its units are the groups of a grouped convolution or normalisation.
-        least: Smallest width that it may be cut to.
-    """
-
-    name: str
-    size: int
-    atom: int
-    carriers: tuple[tuple[str, int], ...]
-    labels: tuple[tuple[int, int], ...] = ()
-    counts_groups: bool = False
-    least: int = 1
-
-    @property
-    def outer(self) -> int:
-        """How many sets of units are kept: one for each combination of its labels' units."""
-        return prod(size for _, size in self.labels)
-
-
-@dataclass(frozen=True, slots=True)
-class Frozen:
-    """An axis of a parameter that is not cut, and why.
-
-    Attributes:
-        dim: Its name, formed like a dim's.
-        reason: Why it keeps its size.
-        atom: Its number in the blueprint's algebra.
-        node: Name of the call that is the reason, where it is one.
-        carriers: (parameter or buffer name, axis) pairs that it lies on.
-    """
-
-    dim: str
-    reason: str
-    atom: int
-    node: str | None = None
-    carriers: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """What the rule of one call said.
-
-    Attributes:
-        literals: Argument name -> the axis or axes that it is written anew from; None for entries that stay.
-        summed: Axes that are contracted: a unit that is zero adds nothing.
-        blended: Axes along which each unit changes what the others become.
-        groupings: Axes that count groups.
-        unlabelled: (axis, other axis): units of the first meet at different positions of the second.
-    """
-
-    literals: Mapping[str, Literal]
-    summed: tuple[Axis, ...] = ()
-    blended: tuple[Axis, ...] = ()
-    groupings: tuple[Axis, ...] = ()
-    unlabelled: tuple[tuple[Axis, Axis], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A residual branch that can be removed: the addition is replaced by the path that stays.
-
-    Attributes:
-        name: Module path of the addition (with ":k" where a module has several).
-        addition: Node name of the addition.
-        stays: Node name of the operand that takes its place.
-        hides: Names of the dims that vanish with the branch.
-        parameters: Names of the parameters and buffers that go with it, sorted.
-    """
-
-    name: str
-    addition: str
-    stays: str
-    hides: tuple[str, ...]
-    parameters: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NotRemovable:
-    """An addition that is no removable block, and why.
-
-    Attributes:
-        name: Formed like a block's.
-        reason: Why it is none.
-        addition: Node name of the addition.
-    """
-
-    name: str
-    reason: str
-    addition: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,14 +74,20 @@ class Blueprint:
         """Check that a candidate belongs to this blueprint.
 
         Raises:
-            ValueError: It names a dim or block that is not here, leaves one out, or a width is above the dim's size.
+            ValueError: It names a dim or block that is not here, leaves one out, a width is above the dim's size, or it
+                chooses what no network is cut to yet: another form of a layer, or another input size.
         """
+        if candidate.layers or candidate.resolution is not None:
+            raise ValueError(
+                "A candidate chooses widths and blocks, and nothing else yet, but this one has layers "
+                f"{dict(candidate.layers)} and resolution {candidate.resolution}."
+            )
         blocks = {block.name for block in self.blocks}
         if set(candidate.blocks) != blocks:
             odd = sorted(set(candidate.blocks) ^ blocks)
             raise ValueError(f"A candidate names every block of its blueprint, but these are in one only: {odd}.")
         sizes = {dim.name: dim.size for dim in self.dims}
-        least = set(sizes) - self.hidden(candidate.removed)
+        least = set(sizes) - edited(self, candidate.choices).hidden
         # A dim that only two removed blocks together hide may be named: a space knows what each hides alone.
         most = set(sizes).difference(*(block.hides for block in self.blocks if block.name in candidate.removed))
         odd = sorted((least - set(candidate.dims)) | (set(candidate.dims) - most))
@@ -207,26 +113,6 @@ class Blueprint:
                 )
             if any(not 0 <= unit < dim.size for row in rows for unit in row):
                 raise ValueError(f"Units of dim {dim.name!r} are 0 to {dim.size - 1}, but the selection has others.")
-
-    def hidden(self, removed: Collection[str]) -> frozenset[str]:
-        """Return the dims that vanish when these blocks are removed."""
-        if not removed:
-            return frozenset()
-        live = {str(n.target) for n in self.live(removed) if n.op == "get_attr"}
-        return frozenset(d.name for d in self.dims if not any(carrier in live for carrier, _ in d.carriers))
-
-    def live(self, removed: Collection[str]) -> set[fx.Node]:
-        """Return the nodes that the output still needs when these blocks are removed."""
-        nodes = {node.name: node for node in self.graph.nodes}
-        detour = {nodes[b.addition]: nodes[b.stays] for b in self.blocks if b.name in set(removed)}
-        output = next(iter(reversed(self.graph.nodes)))
-        seen, pending = set(), [output]
-        while pending:
-            node = pending.pop()
-            if node not in seen:
-                seen.add(node)
-                pending.extend([detour[node]] if node in detour else node.all_input_nodes)
-        return seen - set(detour)
 
     def widths(self, candidate: Candidate) -> dict[int, int]:
         """Return atom -> width under a candidate."""

@@ -36,6 +36,22 @@ def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """Structure choices: all of a candidate that says which calls its network has, and nothing of how wide they are.
+
+    Attributes:
+        removed: Names of the blocks that are removed.
+    """
+
+    removed: frozenset[str] = frozenset()
+
+    @classmethod
+    def without(cls, *blocks: str) -> Choices:
+        """Return the choices that remove these blocks and keep all others."""
+        return cls(frozenset(blocks))
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """Sizes and choices of one network in a blueprint's space.
 
@@ -74,6 +90,11 @@ class Candidate:
     def removed(self) -> frozenset[str]:
         """Names of the blocks that are removed."""
         return frozenset(name for name, choice in self.blocks.items() if choice == "remove")
+
+    @property
+    def choices(self) -> Choices:
+        """Its structure choices."""
+        return Choices(self.removed)
 
     def to_json(self) -> dict[str, Any]:
         """Return the value as the JSON object that files hold."""

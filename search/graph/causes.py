@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import fx
 
-from .blueprint import Frozen
+from .findings import Frozen
 from .tracing import operator_name, source_line
 
 

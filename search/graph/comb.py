@@ -14,8 +14,9 @@ from torch import fx, nn
 from ..errors import NothingToCutError
 from .axes import Algebra, Axis
 from .blocks import find_blocks
-from .blueprint import Blueprint, Dim, Flow, Frozen, frozen_mapping
+from .blueprint import Blueprint, frozen_mapping
 from .causes import causes
+from .findings import Dim, Flow, Frozen
 from .folding import fold, to_fold
 from .labels import labels_of
 from .module import held

@@ -9,7 +9,8 @@ import numpy as np
 
 from .axes import Axis, Concat
 from .blueprint import Blueprint
-from .candidate import Candidate
+from .candidate import Candidate, Choices
+from .forms import edited
 
 
 def full(blueprint: Blueprint) -> Candidate:
@@ -75,6 +76,6 @@ def sample(blueprint: Blueprint, rng: np.random.Generator, *, removal: float = 0
 
 def assemble(blueprint: Blueprint, widths: Mapping[str, int], removed: Collection[str] = ()) -> Candidate:
     """Return the candidate of these widths without these blocks; dims that vanish with them are left out."""
-    hidden = blueprint.hidden(removed)
+    hidden = edited(blueprint, Choices(frozenset(removed))).hidden
     blocks = {b.name: "remove" if b.name in removed else "keep" for b in blueprint.blocks}
     return Candidate({name: width for name, width in widths.items() if name not in hidden}, blocks)

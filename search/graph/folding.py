@@ -16,8 +16,8 @@ import torch
 from torch import fx, nn
 
 from .axes import Algebra
-from .blueprint import Flow
 from .constants import atoms_of_values, computed_weights
+from .findings import Flow
 from .module import attribute, copy_module, place
 from .restrict import Restriction, module_of
 from .rules import Axes

@@ -7,8 +7,10 @@ What depends on no input is computed when a file is made: it costs nothing, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from torch import fx
@@ -17,9 +19,14 @@ from latency_tables import Family, Grouping, UnitKey
 
 from .axes import Axis
 from .blueprint import Blueprint
-from .candidate import Candidate
+from .candidate import Candidate, Choices
+from .forms import edited
+from .remembered import remembered
 from .restrict import module_of
 from .tracing import module_path, operator_name
+
+WHOLE = Choices()
+"""The structure of the unpruned network."""
 
 CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv3d"})
 
@@ -49,7 +56,7 @@ _SILENT = frozenset({"batch_norm", "dropout", "feature_dropout", "clone", "conti
 
 @dataclass(frozen=True, slots=True)
 class UnitSpec:
-    """A unit of the unpruned network.
+    """A unit, as it is in the unpruned network.
 
     Attributes:
         name: Module of its weight, or module and operator of a product (with "#k" where there are several).
@@ -66,57 +73,78 @@ class UnitSpec:
     row: Axis
 
 
-def unit_specs(blueprint: Blueprint) -> tuple[UnitSpec, ...]:
-    """Return the units of the unpruned network, in the order in which they run."""
-    owner, moving = unit_nodes(blueprint), _moving(blueprint)
-    followers: dict[str, list[str]] = {}
-    for node in blueprint.graph.nodes:
-        name = operator_name(node)
-        if node in moving and node.name in owner and name not in BEGINNING | _SILENT:
-            seen = followers.setdefault(owner[node.name], [])
-            if name.rstrip("_") not in seen:
-                seen.append(name.rstrip("_"))
-    specs, times = [], dict[str, int]()
+def unit_specs(blueprint: Blueprint, choices: Choices = WHOLE) -> tuple[UnitSpec, ...]:
+    """Return the units under structure choices, in the order in which they run; left out, of the unpruned network."""
+    return _specs(blueprint, choices)
+
+
+@remembered
+def _specs(blueprint: Blueprint, choices: Choices) -> tuple[UnitSpec, ...]:
+    if choices == WHOLE:
+        return tuple(_described_all(blueprint))
+    live = edited(blueprint, choices).live
+    return tuple(spec for spec in _specs(blueprint, WHOLE) if spec.node in live)
+
+
+def _described_all(blueprint: Blueprint) -> Iterator[UnitSpec]:
+    """Yield the units of the unpruned network; what follows them there is said of them everywhere."""
+    moving, followers = _moving(blueprint), _followers(blueprint)
+    times = Counter[str]()
     for node in blueprint.graph.nodes:
         if _begins(node, moving):
             path = _path(node)
-            times[path] = times.get(path, 0) + 1
+            times[path] += 1
             name = path if times[path] == 1 else f"{path}#{times[path]}"
             family, column, row = _described(blueprint, node)
-            specs.append(UnitSpec(name, node.name, family.followed_by(*followers.get(node.name, [])), column, row))
-    return tuple(specs)
+            yield UnitSpec(name, node.name, family.followed_by(*followers.get(node.name, ())), column, row)
+
+
+def _followers(blueprint: Blueprint) -> dict[str, list[str]]:
+    """Return node name of the call that begins a unit -> operators that follow it there, each once."""
+    owner, moving = unit_nodes(blueprint), _moving(blueprint)
+    found: dict[str, list[str]] = {}
+    for node in blueprint.graph.nodes:
+        name = operator_name(node)
+        if node in moving and node.name in owner and name not in BEGINNING | _SILENT:
+            seen = found.setdefault(owner[node.name], [])
+            if name.rstrip("_") not in seen:
+                seen.append(name.rstrip("_"))
+    return found
 
 
 def units(blueprint: Blueprint, candidate: Candidate) -> dict[str, UnitKey]:
     """Return the units that a candidate's network runs: unit name -> key for a latency table."""
-    live = {node.name for node in blueprint.live(candidate.removed)}
     widths = blueprint.widths(candidate)
-    return {
-        spec.name: UnitKey(spec.family, (_count(blueprint, spec.column, widths), _count(blueprint, spec.row, widths)))
-        for spec in unit_specs(blueprint)
-        if spec.node in live
-    }
+    specs = unit_specs(blueprint, candidate.choices)
+    # Most axes are those of several units: what one makes, the next reads.
+    counts = {axis: _count(blueprint, axis, widths) for axis in {a for s in specs for a in (s.column, s.row)}}
+    return {spec.name: UnitKey(spec.family, (counts[spec.column], counts[spec.row])) for spec in specs}
 
 
-def unit_nodes(blueprint: Blueprint, removed: Collection[str] = ()) -> dict[str, str]:
-    """Return node name -> node name of the call whose unit it belongs to.
+def unit_nodes(blueprint: Blueprint, choices: Choices = WHOLE) -> Mapping[str, str]:
+    """Return node name -> node name of the call whose unit it belongs to, under structure choices.
 
-    A call belongs to the latest unit among those that it reads; calls before the first unit belong to that one.
+    A call belongs to the latest unit among those that it reads; calls before the first unit belong to that one. What is
+    replaced belongs where that belongs which is read in its place.
     """
-    detour = {block.addition: block.stays for block in blueprint.blocks if block.name in removed}
-    live = {node.name for node in blueprint.live(removed)}
-    moving = _moving(blueprint)
+    return _owners(blueprint, choices)
+
+
+@remembered
+def _owners(blueprint: Blueprint, choices: Choices) -> Mapping[str, str]:
+    edit, moving = edited(blueprint, choices), _moving(blueprint)
     order: dict[str, int] = {}
     owner: dict[str, str] = {}
     orphans: list[str] = []
     for node in blueprint.graph.nodes:
-        if node.op != "call_function" or (node.name not in live and node.name not in detour):
+        instead = edit.replaced.get(node.name)
+        if node.op != "call_function" or (node.name not in edit.live and instead is None):
             continue
-        if node.name not in detour and _begins(node, moving):
+        if instead is None and _begins(node, moving):
             order[node.name] = len(order)
             owner[node.name] = node.name
             continue
-        sources = [detour[node.name]] if node.name in detour else [source.name for source in node.all_input_nodes]
+        sources = [source.name for source in node.all_input_nodes] if instead is None else [instead]
         units = [owner[name] for name in sources if name in owner]
         if units:
             owner[node.name] = max(units, key=order.__getitem__)
@@ -125,7 +153,7 @@ def unit_nodes(blueprint: Blueprint, removed: Collection[str] = ()) -> dict[str,
     first = next(iter(order), None)
     if first is not None:
         owner.update(dict.fromkeys(orphans, first))
-    return owner
+    return MappingProxyType(owner)
 
 
 def _moving(blueprint: Blueprint) -> set[fx.Node]:

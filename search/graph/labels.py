@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .axes import Algebra, Axis
-from .blueprint import Flow
+from .findings import Flow
 from .kept import Kept, Slices
 from .rules import Axes
 

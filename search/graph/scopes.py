@@ -22,7 +22,8 @@ from math import prod
 from torch import fx
 
 from .axes import Algebra, Axis
-from .blueprint import Blueprint, Dim
+from .blueprint import Blueprint
+from .findings import Dim
 from .patterns import pattern
 from .rules import Axes
 from .tracing import operator_name

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from latency_tables import EvenStairs, Predictor, Stairs, UnitKey
 
-from ..graph import Axis, Blueprint, Dim, one_per_product
+from ..graph import Axis, Blueprint, Choices, Dim, edited, one_per_product
 from ..graph.keys import UnitSpec, unit_specs
 from .knobs import BlockKnob, UnitCells, WidthKnob
 from .space import SearchSpace
@@ -83,7 +83,7 @@ def derive(blueprint: Blueprint, predictor: Predictor, stairs: Mapping[str, Trea
 
 def _gates(blueprint: Blueprint) -> dict[str, tuple[str, ...]]:
     """Return for each unit's node the blocks whose removal, alone, takes it away."""
-    without = {block.name: {node.name for node in blueprint.live([block.name])} for block in blueprint.blocks}
+    without = {block.name: edited(blueprint, Choices.without(block.name)).live for block in blueprint.blocks}
     return {
         spec.node: tuple(name for name, live in without.items() if spec.node not in live)
         for spec in unit_specs(blueprint)

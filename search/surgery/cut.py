@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from ..graph import Blueprint, Selection, Size
+from ..graph import Blueprint, Selection, Size, edited
 from ..graph.kept import Places
 from ..graph.module import copy_graph, held, like, place
 from ..graph.tracing import drop_dead_calls
@@ -31,21 +31,17 @@ def cut(blueprint: Blueprint, selection: Selection) -> Subnet:
     """
     blueprint.check_selection(selection)
     graph, nodes = copy_graph(blueprint.graph)
-    _remove_blocks(blueprint, selection, nodes)
+    _replace_calls(blueprint, selection, nodes)
     _write_literals(blueprint, selection, nodes)
     drop_dead_calls(graph)
     return Subnet(_sliced_tensors(graph, blueprint, selection), graph).eval()
 
 
-def _remove_blocks(blueprint: Blueprint, selection: Selection, nodes: Mapping[fx.Node, fx.Node]) -> None:
+def _replace_calls(blueprint: Blueprint, selection: Selection, nodes: Mapping[fx.Node, fx.Node]) -> None:
+    """Let what read a removed block read what stays of it, in the copy."""
     by_name = {old.name: new for old, new in nodes.items()}
-    removed = selection.candidate.removed
-    detour = {block.addition: block.stays for block in blueprint.blocks if block.name in removed}
-    for addition, stays in detour.items():
-        # What stays may itself be the addition of a removed block, where blocks follow each other directly.
-        while stays in detour:
-            stays = detour[stays]
-        by_name[addition].replace_all_uses_with(by_name[stays])
+    for name, instead in edited(blueprint, selection.candidate.choices).replaced.items():
+        by_name[name].replace_all_uses_with(by_name[instead])
 
 
 def _write_literals(blueprint: Blueprint, selection: Selection, nodes: Mapping[fx.Node, fx.Node]) -> None:

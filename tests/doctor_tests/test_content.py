@@ -10,7 +10,7 @@ from torch import nn
 
 from search.commands.doctor import examine
 from search.errors import ModelError
-from search.graph import comb
+from search.graph import Choices, comb, edited
 from tests.networks import EXAMPLE, residual
 from tests.twins.families import SMALL
 
@@ -92,8 +92,8 @@ def test_blocks_of_a_residual_network() -> None:
     assert entry(found["dims"], name="blocks.0.conv1.weight:0")["blocks"] == ["blocks.0"]
     assert found["unknown"] == []
     # Nothing else reads what goes with a block, and the cut network lacks exactly that.
-    live = {str(n.target) for n in blueprint.live({"blocks.0"}) if n.op == "get_attr"}
-    assert set(first["tensors"]) == set(blueprint.parameters) - live
+    read = edited(blueprint, Choices.without("blocks.0")).read
+    assert set(first["tensors"]) == set(blueprint.parameters) - read
 
 
 def test_a_transformer_keeps_sets_for_each_head_and_names_what_freezes_the_three() -> None:

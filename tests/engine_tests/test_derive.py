@@ -13,7 +13,7 @@ from hwprofiles import NullRuntime, Target
 from latency_tables import Predictor, Store, UnitKey
 from search.bench import Slicer
 from search.bench.bench import Bench
-from search.graph import Blueprint, Candidate, assemble, comb, full
+from search.graph import Blueprint, Candidate, Choices, assemble, comb, edited, full
 from search.graph.keys import unit_specs, units
 from search.space import SearchSpace, knobs_of, thinned, why_whole
 from tests.deploy_tests.networks import blueprint_of
@@ -84,9 +84,9 @@ def test_units_go_with_their_blocks(prepared: Prepared) -> None:
         gone = set(units(blueprint, full(blueprint))) - set(units(blueprint, alone))
         assert gone == {unit.name for unit in space.units if block.name in unit.blocks}
         assert gone, "a block that takes no unit along would be free"
-        assert space.hidden([block.name]) == blueprint.hidden([block.name])
+        assert space.hidden([block.name]) == edited(blueprint, Choices.without(block.name)).hidden
     every = [block.name for block in blueprint.blocks]
-    assert space.hidden(every) == blueprint.hidden(every)
+    assert space.hidden(every) == edited(blueprint, Choices.without(*every)).hidden
 
 
 # ---- widths on offer -------------------------------------------------------------------------------------------------

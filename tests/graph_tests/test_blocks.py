@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from search.graph import Candidate, comb, full
+from search.graph import Candidate, Choices, comb, edited, full
 from search.importance import select
 from search.surgery import cut
 
@@ -172,7 +172,7 @@ def test_a_later_block_is_judged_like_the_first() -> None:
     assert [block.name for block in blueprint.blocks] == ["model:0", "model:1", "model:3"]
     assert [item.reason for item in blueprint.not_removable] == ["its branch has no parameters of its own"]
     removed = dict.fromkeys(("model:0", "model:1", "model:3"), "remove")
-    hidden = blueprint.hidden(removed)
+    hidden = edited(blueprint, Choices.without(*removed)).hidden
     dims = {name: width for name, width in full(blueprint).dims.items() if name not in hidden}
     without = cut(blueprint, select(blueprint, Candidate(dims, removed)))
     x = torch.randn(2, 3, 6, 6)
@@ -212,7 +212,8 @@ def test_nested_blocks_vanish_with_the_outer_one() -> None:
     both = {inner.name: "remove", outer.name: "remove"}
     x = torch.randn(2, 3, 6, 6)
     for choices in (both, {inner.name: "keep", outer.name: "remove"}):
-        hidden = blueprint.hidden([name for name, choice in choices.items() if choice == "remove"])
+        removed = [name for name, choice in choices.items() if choice == "remove"]
+        hidden = edited(blueprint, Choices.without(*removed)).hidden
         dims = {name: width for name, width in full(blueprint).dims.items() if name not in hidden}
         without = cut(blueprint, select(blueprint, Candidate(dims, choices)))
         assert torch.allclose(without(x), model.head(model.stem(x)), atol=1e-6)
@@ -238,9 +239,10 @@ def test_what_two_blocks_hide_together_may_be_named_or_not() -> None:
     blueprint = comb(model, torch.zeros(1, 3, 6, 6))
     removed = {block.name: "remove" for block in blueprint.blocks}
     assert len(removed) == 2
-    assert "widen.weight:0" in blueprint.hidden(removed) - {d for b in blueprint.blocks for d in b.hides}
+    hidden = edited(blueprint, Choices.without(*removed)).hidden
+    assert "widen.weight:0" in hidden - {d for b in blueprint.blocks for d in b.hides}
     x = torch.randn(2, 3, 6, 6)
     for named in (frozenset(), frozenset({"widen.weight:0"})):
-        dims = {d.name: d.size for d in blueprint.dims if d.name not in blueprint.hidden(removed) - named}
+        dims = {d.name: d.size for d in blueprint.dims if d.name not in hidden - named}
         without = cut(blueprint, select(blueprint, Candidate(dims, removed)))
         assert torch.allclose(without(x), model.head(model.stem(x)), atol=1e-6)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from search.errors import ModelError
-from search.graph import comb, full, sample, uniform
+from search.graph import comb, edited, full, sample, uniform
 from search.graph.rules import RULES, Axes, Call, pointwise
 from search.importance import select
 from search.surgery import cut, permutation
@@ -222,5 +222,5 @@ def test_candidates_leave_out_what_removed_blocks_hide() -> None:
     for seed in range(20):
         candidate = sample(blueprint, np.random.default_rng(seed))
         blueprint.check(candidate)
-        hidden = blueprint.hidden(candidate.removed)
+        hidden = edited(blueprint, candidate.choices).hidden
         assert set(candidate.dims) == {dim.name for dim in blueprint.dims} - hidden

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from search.graph import Blueprint, assemble, comb, full
+from search.graph import Blueprint, Choices, assemble, comb, edited, full
 from search.graph.keys import unit_nodes, unit_specs, units
 from tests.twins import SMALL
 
@@ -54,9 +54,8 @@ def test_every_call_belongs_to_one_unit(name: str) -> None:
     owner = unit_nodes(blueprint)
     assert set(owner) == calls
     assert set(owner.values()) == {spec.node for spec in unit_specs(blueprint)}
-    for removed in ([block.name] for block in blueprint.blocks):
-        live = {node.name for node in blueprint.live(removed)} & calls
-        assert live <= set(unit_nodes(blueprint, removed))
+    for choices in (Choices.without(block.name) for block in blueprint.blocks):
+        assert edited(blueprint, choices).live & calls <= set(unit_nodes(blueprint, choices))
 
 
 def test_attention_is_a_unit_with_the_widths_of_queries_and_values() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from search.graph import Candidate, Selection, assemble, comb, full, sample, uniform
+from search.graph import Candidate, Choices, Selection, assemble, comb, edited, full, sample, uniform
 from search.graph.axes import Algebra, Axis
 from search.importance import score, select
 from search.surgery import Subnet, cut
@@ -41,7 +41,7 @@ def test_a_removed_block_is_the_path_that_stays(block: str) -> None:
     model, x = residual(), torch.randn(3, 3, 16, 16)
     blueprint = comb(model, EXAMPLE)
     whole = full(blueprint)
-    hidden = blueprint.hidden([block])
+    hidden = edited(blueprint, Choices.without(block)).hidden
     candidate = Candidate({n: w for n, w in whole.dims.items() if n not in hidden}, {**whole.blocks, block: "remove"})
     without = cut(blueprint, select(blueprint, candidate))
     by_hand = copy.deepcopy(model)
@@ -177,6 +177,20 @@ def test_candidates_of_another_network_are_refused() -> None:
         blueprint.check(wide)
     with pytest.raises(ValueError, match="distinct units"):
         Selection(whole, {n: [[0] * w] for n, w in whole.dims.items()})
+
+
+def test_choices_that_are_not_understood_are_refused() -> None:
+    blueprint = comb(residual(), EXAMPLE)
+    whole = full(blueprint)
+    with pytest.raises(ValueError, match=r"nothing else yet, .* layers {'stem.0': 'pointwise'} and resolution None"):
+        blueprint.check(Candidate(whole.dims, whole.blocks, layers={"stem.0": "pointwise"}))
+    smaller = Candidate(whole.dims, whole.blocks, resolution=8)
+    for refusing in (blueprint.check, lambda candidate: select(blueprint, candidate)):
+        with pytest.raises(ValueError, match=r"nothing else yet, .* layers {} and resolution 8"):
+            refusing(smaller)
+    kept = {dim.name: [range(dim.size)] * dim.outer for dim in blueprint.dims}
+    with pytest.raises(ValueError, match="nothing else yet"):
+        cut(blueprint, Selection(smaller, kept))
 
 
 @pytest.mark.parametrize("gone", [(0, 1), (1, 2), (1, 2, 3), (0, 2), (0, 1, 2, 3)])

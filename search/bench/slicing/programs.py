@@ -47,14 +47,14 @@ class ProgramSlicer:
     def part(self, candidate: Candidate, units: frozenset[str]) -> bytes:
         """Return the program of some units' calls only, or of the whole network where they cannot be cut out."""
         whole, example = fixed(self._weights.network(candidate), self._batch)
-        owners = unit_nodes(self._blueprint, candidate.removed)
+        owners = unit_nodes(self._blueprint, candidate.choices)
         found = _extracted(whole, example, {name for name, unit in owners.items() if unit in units})
         return self._content(whole, example) if found is None else self._content(*found)
 
     def nodes(self, candidate: Candidate) -> dict[str, tuple[str, ...]]:
         """Return unit node name -> names of the calls that belong to it in a candidate's program."""
         found: dict[str, list[str]] = {}
-        for name, unit in unit_nodes(self._blueprint, candidate.removed).items():
+        for name, unit in unit_nodes(self._blueprint, candidate.choices).items():
             found.setdefault(unit, []).append(name)
         return {unit: tuple(names) for unit, names in found.items()}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import onnx
 
 from ...errors import ExportError
-from ...graph import Blueprint, Candidate, Size
+from ...graph import Blueprint, Candidate, Size, edited
 from ...graph.keys import unit_nodes
 from .matching import Match
 
@@ -19,19 +19,23 @@ def reroute(proto: onnx.ModelProto, blueprint: Blueprint, match: Match, candidat
         ExportError: The file has no value that equals the addition or what stays.
     """
     replacement: dict[str, str] = {}
-    for block in blueprint.blocks:
-        if block.name in candidate.removed:
-            for call in (block.addition, block.stays):
-                if call not in match.value:
-                    raise ExportError(
-                        "To remove a block from a file, its addition and what stays of it must be values there, but "
-                        f"block {block.name!r} has no value that equals its call {call!r}: keep that block."
-                    )
-            if match.value[block.addition] != match.value[block.stays]:
-                replacement[match.value[block.addition]] = match.value[block.stays]
+    for call, instead in edited(blueprint, candidate.choices).replaced.items():
+        if call not in match.value or instead not in match.value:
+            raise _unmatched(blueprint, match, call, instead)
+        if match.value[call] != match.value[instead]:
+            replacement[match.value[call]] = match.value[instead]
     if replacement:
         _follow_all(proto, replacement, lambda value: _shape(blueprint, match, candidate, value))
     drop_dead(proto)
+
+
+def _unmatched(blueprint: Blueprint, match: Match, addition: str, stays: str) -> ExportError:
+    block = next(block.name for block in blueprint.blocks if block.addition == addition)
+    call = stays if addition in match.value else addition
+    return ExportError(
+        "To remove a block from a file, its addition and what stays of it must be values there, but block "
+        f"{block!r} has no value that equals its call {call!r}: keep that block."
+    )
 
 
 def _shape(blueprint: Blueprint, match: Match, candidate: Candidate, value: str) -> tuple[Size, ...] | None:
@@ -101,7 +105,7 @@ def owners(proto: onnx.ModelProto, blueprint: Blueprint, match: Match, candidate
     A value that equals no call is a step on the way to one that does (exporters decompose calls), so it belongs to
     the unit of the next value that does; behind the last one, to the unit before it.
     """
-    owner = unit_nodes(blueprint, candidate.removed)
+    owner = unit_nodes(blueprint, candidate.choices)
     found: dict[str, str] = {}
     ahead: dict[str, str] = {}
     for node in reversed(proto.graph.node):

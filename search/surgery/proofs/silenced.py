@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import fx, nn
 
-from ...graph import Blueprint, Candidate, Selection
+from ...graph import Blueprint, Candidate, Selection, edited
 from ...graph.axes import Axis
 from ...graph.constants import atoms_of_values, computed_weights
 from ...graph.kept import Slices
@@ -56,7 +56,7 @@ def _is_cut(name: str, size: int, selection: Selection) -> bool:
 
 def _blended(blueprint: Blueprint, candidate: Candidate) -> set[int]:
     """Return the atoms whose units change each other somewhere in the network that is left."""
-    live = {node.name for node in blueprint.live(candidate.removed)}
+    live = edited(blueprint, candidate.choices).live
     fixed, valued = _weights(blueprint)
     return {
         leaf
