@@ -1,8 +1,6 @@
 """Put the parts of a report into the order in which they are read."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from ..bundle import Report
 from ..pages import Section
 from .evidence import (
     agreement_section,
@@ -17,7 +15,7 @@ from .outcome import infeasible_section, latency_section, quality_section
 from .shape import blocks_section, widths_section
 
 
-def sections(report: Mapping[str, Any]) -> tuple[Section, ...]:
+def sections(report: Report) -> tuple[Section, ...]:
     """Return the sections that the report has something to say in."""
     parts = (
         infeasible_section(report),

@@ -10,6 +10,7 @@ from .conftest import Answer, Lathe
 from .project import write_config
 
 KEYS = {"verdict", "budget_s", "latency_s", "ratio", "predicted_s", "accuracy", "parameters", "wall_s", "bundle"}
+SEVERAL = {"targets", "limits"}
 
 
 def _object(answer: Answer) -> dict[str, Any]:
@@ -154,7 +155,8 @@ def test_interrupt(lathe: Lathe, project: Path, monkeypatch: pytest.MonkeyPatch)
 def test_why_a_measurement_was_unsteady_stands_beside_the_verdict(lathe: Lathe, finished: Path) -> None:
     path = finished / "run/bundle/report.json"
     report = json.loads(path.read_text())
-    report["verdict"] = "unstable"
+    for part in (report, *report["targets"], *report["limits"]):
+        part["verdict"] = "unstable"
     report["measurements"]["verify"]["judgement"] = ["The hypervisor gave 50 % of the time to others."]
     path.write_text(json.dumps(report))
     answer = lathe("report", finished / "run/bundle")

@@ -23,7 +23,7 @@ from search.commands.profile.folder import claim
 from search.commands.table.content import describe
 from search.commands.table.opening import open_table
 from search.commands.terminal import show_report
-from search.commands.verify import _read_report
+from search.commands.verify import _read_budget
 from search.config import load_config
 from search.config.weights import load_weights
 from search.engine import stage_seconds
@@ -195,7 +195,7 @@ def _read_bundle(path: Path) -> object:
     bundle = Bundle.open(path.parent)
     write_pages(bundle)
     show_report(Console(file=io.StringIO()), bundle.report)
-    json.dumps(dict(bundle.report), allow_nan=False)
+    json.dumps(bundle.report.to_json(), allow_nan=False)
     assert bundle.target.slug
     assert bundle.budget.kind
     return bundle.networks("onnx")
@@ -247,7 +247,7 @@ READERS: dict[str, Reader] = {
     "verify.json": Reader("verify.json", _write_run, _read_verify),
     "objectives.jsonl": Reader("objectives.jsonl", _write_run, read_objectives),
     "report.json": Reader("report.json", _write_run, _read_bundle),
-    "report.json of another": Reader("report.json", _write_run, _read_report),
+    "report.json of another": Reader("report.json", _write_run, _read_budget),
     "graph.json": Reader("graph.json", _write_graph, lambda path: load_subnet(path.parent)),
     "model.safetensors": Reader("model.safetensors", _write_graph, lambda path: load_subnet(path.parent)),
     "checkpoint": Reader("train.ckpt", _write_checkpoint, lambda path: read_checkpoint(path, {"epochs": 3.0})),
