@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from ..errors import BundleError
 from ..progress import Progress
 from ..surgery import MOST_RUN_BYTES
 from .names import BUNDLE, FILES, REPORT_FILE, check_bundle, delivered
+from .report import READ_FORMATS, Report, is_read
 from .stored import check_report
 
 
@@ -39,11 +39,11 @@ class Bundle:
 
     Attributes:
         path: Its folder.
-        report: The content of its report.json.
+        report: What its report.json holds.
     """
 
     path: Path
-    report: Mapping[str, Any]
+    report: Report
 
     @classmethod
     def open(cls, path: Path) -> Bundle:
@@ -58,8 +58,11 @@ class Bundle:
         try:
             check_bundle(folder, named=folder is path)
             report = parse_json(read_whole(folder / REPORT_FILE, MOST_JSON_BYTES))
-            if not isinstance(report, dict) or report.get("format") != 1:
-                raise BundleError(f"This version reads report format 1, but {folder / REPORT_FILE} is of another.")
+            if not is_read(report):
+                raise BundleError(
+                    f"This version reads report formats {' and '.join(map(str, READ_FORMATS))}, but "
+                    f"{folder / REPORT_FILE} is of another."
+                )
         except OSError as exc:
             raise BundleError(
                 f"A bundle is a folder with a {REPORT_FILE}, but {path} has none: name the `bundle` folder of a run "
@@ -75,10 +78,9 @@ class Bundle:
                 f"A bundle of `lathe prune` was cut and proven but never timed, so {folder} has no answer to report or "
                 "verify: `lathe run` makes a bundle that has."
             )
-        found = cls(folder, report)
-        with found.reading():
+        with reading(folder):
             check_report(report)
-        return found
+            return cls(folder, Report.from_json(report))
 
     def networks(self, kind: ArtefactKind) -> dict[str, Delivered]:
         """Return both networks, after checking that the files for a kind of runtime are those that the report names.
@@ -86,10 +88,9 @@ class Bundle:
         Raises:
             BundleError: The run ended without a network, or a file is missing or another.
         """
-        if not self.report.get("hashes"):
+        if not self.report.hashes:
             raise BundleError(
-                "Only a bundle with a network can be timed, but this run ended with "
-                f"{shown(self.report.get('verdict'))}."
+                f"Only a bundle with a network can be timed, but this run ended with {shown(self.report.verdict)}."
             )
         networks = {name: delivered(self.path, name) for name in FILES}
         for network in networks.values():
@@ -98,9 +99,9 @@ class Bundle:
         return networks
 
     def _check_file(self, path: Path) -> None:
-        with self.reading():
-            known = {file: self.report["hashes"][name] for name, file in FILES.items()}
-            wanted = dict(self.report.get("files") or known).get(path.name)
+        hashes = self.report.hashes or {}
+        known: Mapping[str, str | None] = {file: hashes.get(name) for name, file in FILES.items()}
+        wanted = (self.report.files or known).get(path.name)
         if wanted is None:
             raise BundleError(
                 f"A target that takes no ONNX files needs {path.name}, but this bundle was made before bundles held "
@@ -117,38 +118,36 @@ class Bundle:
 
     @property
     def target(self) -> Target:
-        """What the bundle was made for."""
+        """What the bundle was made for, the first where it was made for several.
+
+        Raises:
+            BundleError: The report names none that there is.
+        """
         with self.reading():
-            return Target.parse(self.report["target"])
+            return Target.parse(self.report.first.target or "")
 
     @property
     def budget(self) -> Quantity:
-        """What it was made to meet."""
-        with self.reading():
-            return Quantity(self.report["budget"]["value"], self.report["budget"]["kind"])
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Say that the report is damaged where what it holds cannot be used.
+        """What it was made to meet.
 
         Raises:
-            BundleError: So it is.
+            BundleError: The report names nothing that could be met.
         """
-        try:
-            yield
-        # Drawing what is no report may fail in any way.
-        except Exception as exc:
-            told = excerpt(exc if type(exc) is ValueError else f"{type(exc).__name__}: {exc}")
-            raise BundleError(
-                f"{self.path / REPORT_FILE} must hold a report as a run writes it, but reading it failed ({told}): "
-                "restore it, or run the config again."
-            ) from exc
+        budget = self.report.budget
+        with self.reading():
+            if budget is None or budget.value is None or budget.kind is None:
+                raise ValueError("it names no budget")
+            return Quantity(budget.value, budget.kind)
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Say that the report is damaged where what it holds cannot be used; see `BundleError`."""
+        return reading(self.path)
 
     def verify(
         self,
         target: Target | None = None,
         *,
-        against: Mapping[str, Any] | None = None,
+        against: Quantity | None = None,
         runtime: Runtime | None = None,
         seed: int = 0,
         progress: Progress | None = None,
@@ -158,7 +157,7 @@ class Bundle:
 
         Args:
             target: Another target than the bundle's own.
-            against: A report whose budget counts instead of the bundle's own.
+            against: A budget that counts instead of the bundle's own.
             runtime: Runs them; by default the one that the target names.
             seed: Orders the turns.
             progress: Told how far it is.
@@ -170,13 +169,30 @@ class Bundle:
         """
         target = target or self.target
         runtime = runtime or get_runtime(target.runtime)
-        judged = Bundle(self.path, against if against is not None else self.report).budget
         return verify(
             runtime,
             target,
             self.networks(runtime.artefact_kind),
-            judged,
+            self.budget if against is None else against,
             rng=np.random.default_rng(seed),
             on_window=None if progress is None else lambda done, least: progress.step(min(done, least), least),
             most_bytes=most_bytes,
         )
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Say that the report in a bundle's folder is damaged where what it holds cannot be used.
+
+    Raises:
+        BundleError: So it is.
+    """
+    try:
+        yield
+    # Drawing what is no report may fail in any way.
+    except Exception as exc:
+        told = excerpt(exc if type(exc) is ValueError else f"{type(exc).__name__}: {exc}")
+        raise BundleError(
+            f"{folder / REPORT_FILE} must hold a report as a run writes it, but reading it failed ({told}): "
+            "restore it, or run the config again."
+        ) from exc

@@ -37,7 +37,7 @@ REPORT: dict[str, Any] = {
         None,
     ),
 }
-"""What every reader of a report needs. Pages show more, where it is there."""
+"""What a bundle is not used without. `Report` checks the rest, where it is there."""
 
 
 def check_report(report: object) -> None:

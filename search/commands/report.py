@@ -22,7 +22,7 @@ def report(
     opened = Bundle.open(bundle)
     written = write_pages(opened)
     if as_json:
-        print(json.dumps(dict(opened.report), allow_nan=False))  # noqa: T201
+        print(json.dumps(opened.report.to_json(), allow_nan=False))  # noqa: T201
     else:
         console = terminal()
         show_report(console, opened.report)

@@ -6,10 +6,10 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook, RenderResult
 from rich.markup import escape
@@ -18,8 +18,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.segment import Segment
 from rich.table import Table
 
-from hwprofiles import format_interval, format_percent, format_seconds, plain
+from hwprofiles import plain
 
+from ..bundle import Budget, Report, Spread
+from ..pages import count, fact, percent, seconds, seconds_within
 from ..verdicts import VERDICTS
 
 LOG_EVERY_S = 15.0
@@ -169,11 +171,10 @@ def show_verdict(console: Console, word: str) -> None:
     console.print(f"[bold {verdict.colour}]{word}[/]  {verdict.sentence}", highlight=False)
 
 
-def show_report(console: Console, report: Mapping[str, Any]) -> None:
+def show_report(console: Console, report: Report) -> None:
     """Print the verdict and the numbers that it rests on."""
-    verdict = report["verdict"]
     console.print()
-    show_verdict(console, verdict)
+    show_verdict(console, report.verdict)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("", "baseline", "subnet"):
         table.add_column(name, justify="left" if not name else "right")
@@ -184,43 +185,35 @@ def show_report(console: Console, report: Mapping[str, Any]) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _rows(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    rows = []
-    latency = report["latency_s"]
-    rows.append(("latency", _interval(latency["baseline"]), _interval(latency["subnet"])))
-    accuracy = report.get("accuracy")
+def _rows(report: Report) -> list[tuple[str, str, str]]:
+    latency, accuracy, sizes = report.first.latency_s, report.accuracy, report.parameters
+    rows = [("latency", _interval(latency.baseline), _interval(latency.subnet))]
     if accuracy is not None:
-        name, before, after = (accuracy[key] for key in ("name", "baseline", "subnet"))
-        rows.append((escape(name), format_percent(before, 2), format_percent(after, 2)))
-    parameters = report["parameters"]
-    if parameters["subnet"] is not None:
-        rows.append(("parameters", f"{parameters['baseline']:,}", f"{parameters['subnet']:,}"))
+        name = accuracy.name or "accuracy"
+        rows.append((escape(name), percent(accuracy.baseline, 2), percent(accuracy.subnet, 2)))
+    if sizes.subnet is not None:
+        rows.append(("parameters", count(sizes.baseline), count(sizes.subnet)))
     return rows
 
 
-def _interval(value: Mapping[str, float] | None) -> str:
-    return "-" if value is None else format_interval(value["median"], value["low"], value["high"])
+def _interval(spread: Spread | None) -> str:
+    return "-" if spread is None else seconds_within(spread.median, spread.low, spread.high)
 
 
-def _lines(report: Mapping[str, Any]) -> list[str]:
-    lines = []
-    ratio, budget = report.get("ratio"), report["budget"]
-    budget_s = report["budget_s"]
-    meaning = "" if budget_s is None or budget["kind"] == "time" else f" ({format_seconds(budget_s)})"
-    lines.append(f"budget {budget['text']}{meaning} on {report['target']}")
-    if ratio is not None:
-        text = f"{format_percent(ratio['median'])} [{format_percent(ratio['low'])}, {format_percent(ratio['high'])}]"
-        lines.append(f"paired ratio, subnet to baseline: {text}")
-    if report["verdict"] == "unstable":
-        reasons = ((report.get("measurements") or {}).get("verify") or {}).get("judgement") or [
-            "no reason was recorded"
-        ]
-        lines += [f"too unsteady to tell: {reason}" for reason in reasons]
-    infeasible = report.get("infeasible")
-    if infeasible is not None:
-        lines.append(f"least reachable latency: {format_seconds(infeasible['least_latency_s'])}")
-        parts = [f"{part['what']} {format_seconds(part['seconds'])}" for part in infeasible["holds_up"][:4]]
+def _lines(report: Report) -> list[str]:
+    first, budget = report.first, report.budget or Budget()
+    meaning = "" if first.budget_s is None or budget.kind == "time" else f" ({seconds(first.budget_s)})"
+    lines = [f"budget {fact(budget.text)}{meaning} on {fact(first.target)}"]
+    if first.ratio is not None:
+        median, *ends = (percent(value) for value in (first.ratio.median, first.ratio.low, first.ratio.high))
+        lines.append(f"paired ratio, subnet to baseline: {median} [{', '.join(ends)}]")
+    if report.verdict == "unstable":
+        lines += [f"too unsteady to tell: {reason}" for reason in report.doubts or ("no reason was recorded",)]
+    if report.infeasible is not None:
+        reach = report.infeasible
+        lines.append(f"least reachable latency: {seconds(reach.least_latency_s)}")
+        parts = [f"{part.what} {seconds(part.seconds)}" for part in reach.holds_up[:4]]
         lines.append(f"held up by: {', '.join(parts)}")
-        lines.append(f"nearest budget that can be met: {infeasible['nearest_budget']}")
-    lines += [f"warning: {warning}" for warning in report.get("warnings", [])]
+        lines.append(f"nearest budget that can be met: {fact(reach.nearest_budget)}")
+    lines += [f"warning: {warning}" for warning in report.warnings]
     return lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +43,7 @@ def verify(
     as_json: Json = False,
 ) -> int:
     """Time a bundle again, here and now; exit status 1 when it is over the budget on one of the targets."""
-    opened, budget = Bundle.open(bundle), _read_report(against)
+    opened, budget = Bundle.open(bundle), _read_budget(against)
     targets = [_target(slug) for slug in dict.fromkeys(target or ())] or [opened.target]
     for one in targets:
         # Before any is timed: a target that cannot be used must not cost the others' answers.
@@ -108,15 +107,14 @@ def _target(slug: str) -> Target:
         raise ConfigError(str(exc)) from exc
 
 
-def _read_report(path: Path | None) -> Mapping[str, Any] | None:
+def _read_budget(path: Path | None) -> Quantity | None:
     if path is None:
         return None
     try:
         found = parse_json(read_whole(path, MOST_JSON_BYTES))
         check_shape(found, {"budget": {"value": float, "kind": str}}, "it")
-        Quantity(found["budget"]["value"], found["budget"]["kind"])
+        return Quantity(found["budget"]["value"], found["budget"]["kind"])
     except (OSError, ValueError) as exc:
         raise BundleError(
             f"`--against` names a report.json with a budget, but reading {path} failed ({exc}): name another."
         ) from exc
-    return dict(found)

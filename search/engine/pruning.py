@@ -1,4 +1,7 @@
-"""A uniform cut without a search: trace, comb, cut, write a bundle, prove it."""
+"""A uniform cut without a search: trace, comb, cut, write a bundle, prove it.
+
+Format history of its report.json, which says `"kind": "prune"` and is no report of a run: 1 (2026-11): first.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from torch.utils import _pytree as pytree
 
 from hwprofiles import get_runtime
 
-from ..bundle import FILES, REPORT_FILE, STRUCTURE_FILE, staged
+from ..bundle import FILES, REPORT_FILE, STRUCTURE_FILE, staged, write_value
 from ..deploy import BASELINE, PT2_FILE, SUBNET, FileToProve, export, prove, require, write_pt2
 from ..errors import ExportError, ModelError, NothingToCutError
 from ..folder import Folder
@@ -26,7 +29,11 @@ from ..graph.restrict import Restriction
 from ..importance import select
 from ..progress import Progress, Silent
 from ..surgery import Subnet, check_storable, cut, everything, to_bytes
-from .summary import REPORT_FORMAT, Report, dims_of
+from .summary import widths_of
+
+PRUNE_FORMAT = 1
+
+Report = dict[str, Any]
 
 RUNTIME = "onnxruntime"
 """What the exported file is proven on."""
@@ -223,12 +230,12 @@ def _opening(blueprint: Blueprint, selection: Selection, subnet: Subnet, setting
         ),
     ]
     return {
-        "format": REPORT_FORMAT,
+        "format": PRUNE_FORMAT,
         "kind": "prune",
         "parameters": {BASELINE: _count(blueprint.trace.module), SUBNET: _count(subnet)},
         "proofs": {},
         "frozen": [{"dim": item.dim, "reason": item.reason} for item in blueprint.frozen],
-        "dims": dims_of(blueprint, full(blueprint), selection.candidate),
+        "dims": write_value(widths_of(blueprint, full(blueprint), selection.candidate)),
         "whole": _whole(blueprint, selection.candidate),
         "blocks": [{"name": name, "choice": choice} for name, choice in selection.candidate.blocks.items()],
         "unknown_operators": {name: list(nodes) for name, nodes in blueprint.unknown.items()},

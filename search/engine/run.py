@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from hwprofiles import Runtime
+from hwprofiles import Runtime, excerpt
 
-from ..bundle import BUNDLE, REPORT, REPORT_FILE, Bundle
+from ..bundle import BUNDLE, REPORT, REPORT_FILE, Bundle, Report
 from ..config import RunConfig
+from ..errors import RunFolderError
 from ..finetune import free_thread_count
 from ..folder import Folder, translated
 from ..progress import Progress, Silent
@@ -33,12 +33,12 @@ class Outcome:
     """What a run answered.
 
     Attributes:
-        report: The content of report.json.
+        report: What it found, and what that rests on.
         bundle: Folder of the bundle. It is not part of the report, so that a bundle can be moved.
         fresh: Whether this call did any work, or found the run complete.
     """
 
-    report: dict[str, Any]
+    report: Report
     bundle: Path
     fresh: bool
 
@@ -94,14 +94,27 @@ def execute(
 
 def _executed(config: RunConfig, folder: Folder, progress: Progress, runtime: Runtime | None) -> Outcome:
     with translated(folder.path):
-        stored = folder.read_json(f"{BUNDLE}/{REPORT_FILE}", REPORT)
-        if stored is not None and stored["verdict"] != "unstable":
+        stored = _stored(folder)
+        if stored is not None and stored.verdict != "unstable":
             progress.note(f"This run is complete; its bundle is in {folder.file(BUNDLE)}.")
             return Outcome(stored, folder.file(BUNDLE), fresh=False)
         report = Stages(config, folder, progress, runtime).report()
-        report["wall_s"] = sum(stage_seconds(folder).values())
-        folder.write_json(f"{BUNDLE}/{REPORT_FILE}", report)
+        report = replace(report, wall_s=sum(stage_seconds(folder).values()))
+        folder.write_json(f"{BUNDLE}/{REPORT_FILE}", report.to_json())
         return Outcome(report, folder.file(BUNDLE), fresh=True)
+
+
+def _stored(folder: Folder) -> Report | None:
+    """Return the report that the run ended with before, if it did."""
+    name = f"{BUNDLE}/{REPORT_FILE}"
+    found = folder.read_json(name, REPORT)
+    try:
+        return None if found is None else Report.from_json(found)
+    except ValueError as exc:
+        raise RunFolderError(
+            f"{folder.file(name)} must hold a report as a run writes it, but reading it failed ({excerpt(exc)}): "
+            "delete it to go on."
+        ) from exc
 
 
 @contextmanager

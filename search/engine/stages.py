@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from hwprofiles import Runtime, format_percent, format_seconds
-from latency_tables import Predictor, Store
+from latency_tables import LatencyTable, Store
 
 from ..bench import Bench, in_seconds, is_unneeded, reference_of
-from ..bundle import BUNDLE, FILES, STORED_FILES, STRUCTURE_FILE
+from ..bundle import BUNDLE, FILES, STORED_FILES, STRUCTURE_FILE, Report
 from ..config import RunConfig
 from ..deploy import BASELINE, SUBNET, content_of
 from ..finetune import Length
@@ -17,7 +16,6 @@ from ..folder import Folder
 from ..importance import score
 from ..progress import Progress
 from ..solve import least_latency
-from ..space import SearchSpace
 from ..study import Objective
 from ..tasks import Task
 from . import summary
@@ -47,8 +45,8 @@ class Stages:
         self._config, self._folder, self._progress = config, folder, progress
         self._given_runtime = runtime
 
-    def report(self) -> dict[str, Any]:
-        """Return what the run answers, the content of report.json."""
+    def report(self) -> Report:
+        """Return what the run answers."""
         with timed(self._folder, "analyse"):
             self._progress.stage("analyse", "the network's structure")
             blueprint, task = analysed(self._config, self._progress)
@@ -59,32 +57,33 @@ class Stages:
             self._progress.stage("table", "the unpruned network")
             table = bench.fill([])
         if is_unneeded(self._config.budget.latency, reference_of(table)):
-            return summary.unneeded(summary.opening(self._config, bench, table))
+            return summary.opening(self._config, bench, table, "unneeded")
         with timed(self._folder, "table"):
             bench = bench.swept(self._progress)
         out_of_reach = self._out_of_reach(bench)
         return out_of_reach if out_of_reach is not None else self._search(bench, task)
 
-    def _out_of_reach(self, bench: Bench) -> dict[str, Any] | None:
+    def _out_of_reach(self, bench: Bench) -> Report | None:
         """Time the smallest network: budgets below it need no search."""
         budget = self._config.budget.latency
         with timed(self._folder, "table"):
             self._progress.stage("table", "the smallest network")
             table = bench.fill([bench.smallest()])
         reference = reference_of(table)
-        opened = summary.opening(self._config, bench, table)
         row = bench.row(table, bench.smallest())
         if row is not None and row.seconds.low > in_seconds(budget, reference):
             shares = {unit.name: unit.share for unit in row.units if unit.share is not None}
             ranked = sorted(shares, key=shares.__getitem__, reverse=True)
             parts = [{"what": name, "seconds": shares[name] * row.seconds.median} for name in ranked]
-            return summary.infeasible(opened, row.seconds.median, summary.interval_json(row.seconds), parts)
+            opened = summary.opening(self._config, bench, table, "infeasible")
+            return summary.infeasible(opened, reference, row.seconds.median, row.seconds, parts)
         return None
 
-    def _search(self, bench: Bench, task: Task) -> dict[str, Any]:
+    def _search(self, bench: Bench, task: Task) -> Report:
         config = self._config
         table, predictor = Tabulation(config, self._folder, self._progress, bench).table()
-        opened = summary.opening(config, bench, table)
+        # So it ends if nothing that is found can be proven.
+        opened = summary.opening(config, bench, table, "infeasible")
         context = self._context(bench, task)
         rounds = Rounds(context, table, predictor)
         finalists: list[Finalist] = []
@@ -100,7 +99,7 @@ class Stages:
             finalists[:] = [replace(one, refuted=one.refuted or one.candidate == refuted) for one in finalists]
             self._progress.note("The verification missed the budget; the search goes on with a lower aim.")
         if proven is None:
-            return self._none_inside(rounds.space, predictor, opened, finalists)
+            return self._none_inside(rounds, summary.with_errors(opened, predictor), table, finalists)
         self._bundle(*proven)
         return summary.answered(opened, bench, predictor, finalists, *proven, task.metric_name)
 
@@ -118,16 +117,13 @@ class Stages:
             self._tell_finalist(finalists[-1], rounds.within.budget_s)
         return chosen(finalists, rounds.within.budget_s)
 
-    def _none_inside(
-        self, space: SearchSpace, predictor: Predictor, opened: dict[str, Any], finalists: list[Finalist]
-    ) -> dict[str, Any]:
+    def _none_inside(self, rounds: Rounds, opened: Report, table: LatencyTable, finalists: list[Finalist]) -> Report:
         """No finalist was inside the budget: say what is the least that can be reached."""
-        least = least_latency(space)
-        held_out = predictor.held_out.to_json()
-        opened = {**opened, "table": {**opened["table"], "held_out": held_out}}
+        least = least_latency(rounds.space)
         measured = min((f.measured for f in finalists), key=lambda m: m.median, default=None)
         least_s = least.latency_s if measured is None else measured.median
-        return summary.infeasible(opened, least_s, summary.interval_json(measured), holds_up(space, least))
+        parts = holds_up(rounds.space, least)
+        return summary.infeasible(opened, reference_of(table), least_s, measured, parts)
 
     def _bundle(self, finalist: Finalist, finished: Finished) -> None:
         place = self._folder.file(f"candidates/{finalist.candidate.digest}")

@@ -1,11 +1,9 @@
-"""What a run answers, as the JSON that reports are made of.
-
-Format history of report.json: 1 (2026-11): first.
-"""
+"""What a run answers, as the report that pages and files are made of."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,14 +11,40 @@ from hwprofiles import Interval, Quantity, format_percent, format_seconds
 from latency_tables import LatencyTable, Predictor
 
 from ..bench import Bench, in_seconds
+from ..bundle import (
+    Accuracy,
+    Block,
+    Budget,
+    Compared,
+    Exact,
+    Frozen,
+    HeldOutErrors,
+    Latency,
+    Measurements,
+    OutOfReach,
+    Part,
+    Prediction,
+    ProofFacts,
+    Report,
+    SearchFacts,
+    Sizes,
+    Spread,
+    TableFacts,
+    TargetAnswer,
+    Timing,
+    Trial,
+    Tuning,
+    Width,
+    Window,
+    latency_limit,
+    read_value,
+)
 from ..config import RunConfig
-from ..deploy import BASELINE, SUBNET
+from ..deploy import BASELINE, SUBNET, Verdict, Verification
 from ..graph import Blueprint, Candidate, full
 from .aiming import USED
 from .finalist import Finalist
 from .finish import Finished
-
-REPORT_FORMAT = 1
 
 ROUGH_TABLE = 0.10
 """Mean error of a table near the budget above which a report warns."""
@@ -28,48 +52,37 @@ ROUGH_TABLE = 0.10
 FEW_STEPS = 50
 """Steps of a fine-tuning below which it is said how many there were."""
 
-Report = dict[str, Any]
 
-
-def interval_json(interval: Interval | None) -> dict[str, float] | None:
+def spread_of(interval: Interval | None) -> Spread | None:
     """Return an interval as reports hold it."""
-    return None if interval is None else {"median": interval.median, "low": interval.low, "high": interval.high}
+    return None if interval is None else Spread(interval.median, interval.low, interval.high)
 
 
-def opening(config: RunConfig, bench: Bench, table: LatencyTable) -> Report:
-    """Return the parts of a report that every verdict has."""
-    budget = config.budget.latency
-    reference = table.reference
-    return {
-        "format": REPORT_FORMAT,
-        "budget": {"text": _budget_text(budget), "kind": budget.kind, "value": budget.value},
-        "budget_s": None if reference is None else in_seconds(budget, reference),
-        "latency_s": {BASELINE: interval_json(reference), SUBNET: None},
-        "ratio": None,
-        "predicted_s": None,
-        "accuracy": None,
-        "parameters": {BASELINE: _parameters(bench.blueprint), SUBNET: None},
-        "file_bytes": None,
-        "hashes": None,
-        "files": None,
-        "target": config.target.slug,
-        "hardware": bench.profile.to_json(),
-        "versions": bench.runtime.versions(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "dims": dims_of(bench.blueprint, full(bench.blueprint), None),
-        "blocks": [],
-        "frozen": [{"dim": item.dim, "reason": item.reason} for item in bench.blueprint.frozen],
-        "unknown_operators": {name: list(nodes) for name, nodes in bench.blueprint.unknown.items()},
-        "table": {"rows": len(table.rows), "networks": len(table.networks), "held_out": None},
-        "search": None,
-        "finetune": None,
-        "measurements": None,
-        "predicted_vs_measured": [],
-        "warnings": _warnings(bench, table),
-        "repeat": ["lathe run CONFIG.toml", "lathe verify BUNDLE"],
-        "infeasible": None,
-        "proofs": {"permutation": bench.proof.to_json()},
-    }
+def opening(config: RunConfig, bench: Bench, table: LatencyTable, verdict: Verdict) -> Report:
+    """Return the report of a run that ends with a verdict before any other network than the unpruned one counts."""
+    budget, reference = config.budget.latency, table.reference
+    answer = TargetAnswer(
+        verdict,
+        config.target.slug,
+        budget_s=None if reference is None else in_seconds(budget, reference),
+        latency_s=Latency(spread_of(reference)),
+    )
+    return Report(
+        targets=(answer,),
+        limits=(latency_limit(answer),),
+        budget=Budget(_budget_text(budget), budget.kind, budget.value),
+        parameters=Sizes(_parameters(bench.blueprint)),
+        hardware=bench.profile.to_json(),
+        versions=bench.runtime.versions(),
+        date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        dims=widths_of(bench.blueprint, full(bench.blueprint), None),
+        frozen=tuple(Frozen(item.dim, item.reason) for item in bench.blueprint.frozen),
+        unknown_operators={name: tuple(nodes) for name, nodes in bench.blueprint.unknown.items()},
+        table=TableFacts(len(table.rows), len(table.networks)),
+        warnings=tuple(_warnings(bench, table)),
+        repeat=("lathe run CONFIG.toml", "lathe verify BUNDLE"),
+        proofs={"permutation": read_value(ProofFacts, bench.proof.to_json())},
+    )
 
 
 def _budget_text(budget: Quantity) -> str:
@@ -80,17 +93,17 @@ def _parameters(blueprint: Blueprint) -> int:
     return sum(parameter.numel() for parameter in blueprint.trace.module.parameters())
 
 
-def dims_of(blueprint: Blueprint, baseline: Candidate, subnet: Candidate | None) -> list[dict[str, Any]]:
+def widths_of(blueprint: Blueprint, baseline: Candidate, subnet: Candidate | None) -> tuple[Width, ...]:
     """Return each dim's width before and after; 0 for one that went with its block."""
-    return [
-        {
-            "name": dim.name,
-            "layer": dim.name.rpartition(":")[0].rpartition(".")[0],
-            "baseline": baseline.dims[dim.name],
-            "subnet": None if subnet is None else subnet.dims.get(dim.name, 0),
-        }
+    return tuple(
+        Width(
+            dim.name,
+            dim.name.rpartition(":")[0].rpartition(".")[0],
+            baseline.dims[dim.name],
+            None if subnet is None else subnet.dims.get(dim.name, 0),
+        )
         for dim in blueprint.dims
-    ]
+    )
 
 
 def _warnings(bench: Bench, table: LatencyTable) -> list[str]:
@@ -107,20 +120,27 @@ def _warnings(bench: Bench, table: LatencyTable) -> list[str]:
     return found
 
 
-def infeasible(opened: Report, least_s: float, least: Mapping[str, float] | None, parts: Sequence[Report]) -> Report:
-    """Return the report of a budget below what is reachable."""
-    kind, reference = opened["budget"]["kind"], opened["latency_s"][BASELINE]["median"]
-    nearest = least_s if kind == "time" else least_s / reference
-    return {
-        **opened,
-        "verdict": "infeasible",
-        "infeasible": {
-            "least_latency_s": least_s,
-            "least_interval_s": least,
-            "holds_up": list(parts),
-            "nearest_budget": _nearest(nearest, kind),
-        },
-    }
+def infeasible(
+    opened: Report, reference: Interval, least_s: float, least: Interval | None, parts: Sequence[Mapping[str, Any]]
+) -> Report:
+    """Return the report of a budget below what is reachable.
+
+    Args:
+        opened: With that verdict.
+        reference: Seconds of the unpruned network.
+        least_s: Seconds of the fastest network.
+        least: With its interval, where it was timed.
+        parts: `what` its time is made of, and the `seconds` of each.
+    """
+    kind = "time" if opened.budget is None or opened.budget.kind is None else opened.budget.kind
+    nearest = least_s if kind == "time" else least_s / reference.median
+    reach = OutOfReach(
+        least_s,
+        spread_of(least),
+        tuple(Part(part["what"], part["seconds"]) for part in parts),
+        _nearest(nearest, kind),
+    )
+    return replace(opened, infeasible=reach)
 
 
 def _nearest(value: float, kind: str) -> str:
@@ -128,11 +148,6 @@ def _nearest(value: float, kind: str) -> str:
     if kind == "fraction":
         return f"{-(-value * 100 // 1):.0f} %"
     return format_seconds(value * 1.02)
-
-
-def unneeded(opened: Report) -> Report:
-    """Return the report of a budget that the unpruned network meets."""
-    return {**opened, "verdict": "unneeded"}
 
 
 def answered(
@@ -145,37 +160,51 @@ def answered(
     metric: str,
 ) -> Report:
     """Return the report of `finalist`, one of `finalists`: the network that was cut, tuned, exported and timed."""
-    verification = finished.verification
+    then, verification = opened.first, finished.verification
     measured = verification.measurement
-    report = {
-        **opened,
-        "verdict": verification.verdict,
-        "budget_s": _budget_now(verification.budget, measured.seconds(BASELINE), opened["budget_s"]),
-        "latency_s": {name: interval_json(measured.seconds(name)) for name in (BASELINE, SUBNET)},
-        "ratio": interval_json(measured.ratio(SUBNET)),
-        "predicted_s": dict(finalist.predicted),
-        "accuracy": {"name": metric, **finished.accuracy, "n": finished.examples},
-        "parameters": finished.parameters,
-        "file_bytes": finished.file_bytes,
-        "hashes": dict(verification.hashes),
-        "files": finished.files,
-        "dims": dims_of(bench.blueprint, full(bench.blueprint), finalist.candidate),
-        "blocks": [{"name": name, "choice": choice} for name, choice in finalist.candidate.blocks.items()],
-        "table": {**opened["table"], "held_out": predictor.held_out.to_json()},
-        "search": _search(finalist),
-        "finetune": {"epochs": len(finished.history), "history": finished.history},
-        "measurements": {"verify": _measurement(verification.measurement.to_json(), verification.reasons)},
-        "predicted_vs_measured": [_compared(item) for item in _distinct(finalists)],
-        "export_difference": finished.export_difference,
-        "proofs": finished.proofs or opened["proofs"],
-    }
+    answer = replace(
+        then,
+        verdict=verification.verdict,
+        budget_s=_budget_now(verification.budget, measured.seconds(BASELINE), then.budget_s),
+        latency_s=Latency(spread_of(measured.seconds(BASELINE)), spread_of(measured.seconds(SUBNET))),
+        ratio=spread_of(measured.ratio(SUBNET)),
+        predicted_s=read_value(Prediction, dict(finalist.predicted)),
+    )
     doubts = [
-        *_rough(predictor, opened["budget_s"]),
-        *_drift(opened, measured.seconds(BASELINE)),
+        *_drift(then.latency_s.baseline, measured.seconds(BASELINE)),
         *_few(finished.history),
-        *_unused(finalist, opened["budget_s"]),
     ]
-    return {**report, "warnings": [*opened["warnings"], *doubts]}
+    if then.budget_s is not None:
+        doubts = [*_rough(predictor, then.budget_s), *doubts, *_unused(finalist, then.budget_s)]
+    return replace(
+        with_errors(opened, predictor),
+        targets=(answer,),
+        limits=(latency_limit(answer),),
+        accuracy=Accuracy(metric, finished.accuracy[BASELINE], finished.accuracy[SUBNET], finished.examples),
+        parameters=_sizes(finished.parameters),
+        file_bytes=_sizes(finished.file_bytes),
+        hashes=dict(verification.hashes),
+        files=finished.files,
+        dims=widths_of(bench.blueprint, full(bench.blueprint), finalist.candidate),
+        blocks=tuple(Block(name, choice) for name, choice in finalist.candidate.blocks.items()),
+        search=_search(finalist),
+        finetune=read_value(Tuning, {"epochs": len(finished.history), "history": finished.history}),
+        measurements=Measurements(_timing(verification)),
+        predicted_vs_measured=tuple(_compared(item) for item in _distinct(finalists)),
+        export_difference=finished.export_difference,
+        proofs={name: read_value(ProofFacts, proof) for name, proof in finished.proofs.items()} or opened.proofs,
+        warnings=(*opened.warnings, *doubts),
+    )
+
+
+def with_errors(opened: Report, predictor: Predictor) -> Report:
+    """Return a report with the errors of the table that was searched by."""
+    held_out = read_value(HeldOutErrors, predictor.held_out.to_json())
+    return replace(opened, table=replace(opened.table or TableFacts(), held_out=held_out))
+
+
+def _sizes(counts: Mapping[str, int]) -> Sizes:
+    return Sizes(counts[BASELINE], counts[SUBNET])
 
 
 def _rough(predictor: Predictor, budget_s: float) -> list[str]:
@@ -189,7 +218,7 @@ def _rough(predictor: Predictor, budget_s: float) -> list[str]:
     ]
 
 
-def _few(history: Sequence[Report]) -> list[str]:
+def _few(history: Sequence[Mapping[str, Any]]) -> list[str]:
     """Warn when the network was hardly trained."""
     steps = sum(int(epoch["steps"]) for epoch in history)
     if steps >= FEW_STEPS:
@@ -215,41 +244,28 @@ def _budget_now(budget: Quantity, baseline: Interval | None, then: float | None)
     return then if baseline is None else in_seconds(budget, baseline)
 
 
-def _search(finalist: Finalist) -> Report:
-    trials = [
-        {
-            "number": trial.number,
-            "predicted_s": trial.latency_s,
-            "objective": trial.objective,
-            "origin": trial.origin,
-        }
-        for trial in finalist.study.trials
-    ]
-    best = finalist.study.best
-    exact = finalist.exact
-    return {
-        "round": finalist.round,
-        "target_s": finalist.target_s,
-        "trials": trials,
-        "best": None if best is None else best.number,
-        "exact": None
-        if exact.candidate is None
-        else {"loss": exact.loss, "latency_s": exact.latency_s, "bound": max(exact.bound, 0.0)},
-    }
+def _search(finalist: Finalist) -> SearchFacts:
+    trials = (Trial(trial.number, trial.latency_s, trial.objective, trial.origin) for trial in finalist.study.trials)
+    best, exact = finalist.study.best, finalist.exact
+    return SearchFacts(
+        finalist.round,
+        finalist.target_s,
+        tuple(trials),
+        None if best is None else best.number,
+        None if exact.candidate is None else Exact(exact.loss, exact.latency_s, max(exact.bound, 0.0)),
+    )
 
 
-def _measurement(stored: Report, reasons: Sequence[str]) -> Report:
-    windows = [
-        {BASELINE: base, SUBNET: own}
-        for base, own in zip(stored["windows"][BASELINE], stored["windows"][SUBNET], strict=True)
-    ]
-    return {
-        "windows": windows,
-        "judgement": list(reasons),
-        "conditions": stored["conditions"],
-        "protocol": stored["protocol"],
-        "notes": stored["notes"],
-    }
+def _timing(verification: Verification) -> Timing:
+    stored = verification.measurement.to_json()
+    windows = zip(stored["windows"][BASELINE], stored["windows"][SUBNET], strict=True)
+    return Timing(
+        tuple(Window(base, own) for base, own in windows),
+        tuple(verification.reasons),
+        stored["conditions"],
+        stored["protocol"],
+        tuple(stored["notes"]),
+    )
 
 
 def _distinct(finalists: Sequence[Finalist]) -> list[Finalist]:
@@ -260,24 +276,21 @@ def _distinct(finalists: Sequence[Finalist]) -> list[Finalist]:
     return list(first.values())
 
 
-def _compared(finalist: Finalist) -> Report:
-    return {
-        "what": f"finalist of round {finalist.round + 1}",
-        "predicted_s": finalist.predicted["estimate"],
-        "measured_s": finalist.measured.median,
-        "low": finalist.measured.low,
-        "high": finalist.measured.high,
-    }
+def _compared(finalist: Finalist) -> Compared:
+    measured = finalist.measured
+    what = f"finalist of round {finalist.round + 1}"
+    return Compared(what, finalist.estimate_s, measured.median, measured.low, measured.high)
 
 
-def _drift(opened: Report, now: Interval | None) -> list[str]:
+def _drift(then: Spread | None, now: Interval | None) -> list[str]:
     """Warn when the unpruned network's speed has left the interval that the table recorded."""
-    then = opened["latency_s"][BASELINE]
-    if now is None or then is None or (now.low <= then["high"] and then["low"] <= now.high):
+    if now is None or then is None or then.low is None or then.high is None:
+        return []
+    if now.low <= then.high and then.low <= now.high:
         return []
     return [
         f"The machine's speed has changed since the table was built: the unpruned network took "
-        f"{format_seconds(then['median'])} then and {format_seconds(now.median)} now. Ratios move less, but those of "
+        f"{format_seconds(then.median)} then and {format_seconds(now.median)} now. Ratios move less, but those of "
         "small networks by up to a tenth and more, so the table may have led the search badly, though the answer was "
         "timed. Where predicted and measured are far apart, begin again in a new folder."
     ]

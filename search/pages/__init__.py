@@ -4,19 +4,18 @@ from .charts import AXIS, BASELINE, BUDGET, MOST_NAMED_BARS, OTHERS, SECONDS_AXI
 from .frame import render
 from .section import Chart, Section, Table
 from .wording import (
-    budget_text,
     change,
     count,
-    entries,
     fact,
     number,
     part,
     percent,
+    percent_within,
     plain,
     ratio_interval,
     seconds,
     seconds_interval,
-    verdict_words,
+    seconds_within,
 )
 
 __all__ = [
@@ -33,17 +32,16 @@ __all__ = [
     "Chart",
     "Section",
     "Table",
-    "budget_text",
     "change",
     "count",
-    "entries",
     "fact",
     "number",
     "part",
     "percent",
+    "percent_within",
     "plain",
     "ratio_interval",
     "seconds",
     "seconds_interval",
-    "verdict_words",
+    "seconds_within",
 ]

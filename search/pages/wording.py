@@ -4,40 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from hwprofiles import format_interval, format_percent, format_seconds, shown
-
-from ..verdicts import VERDICTS
+from hwprofiles import format_interval, format_percent, format_seconds
 
 NOT_MEASURED = "not measured"
 NOT_RECORDED = "not recorded"
-
-FORMAT = 1
-
-
-def verdict_words(report: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the banner's word and sentence.
-
-    Raises:
-        ValueError: The report has another format version or a verdict that is not known.
-    """
-    if report.get("format") != FORMAT:
-        raise ValueError(
-            f"A report must have `format` {FORMAT}, but got {shown(report.get('format'))}; "
-            "read it with the version of Lathe that wrote it."
-        )
-    verdict = report.get("verdict")
-    if not isinstance(verdict, str) or verdict not in VERDICTS:
-        raise ValueError(f"`verdict` must be one of {', '.join(VERDICTS)}, but got {shown(verdict)}.")
-    found = VERDICTS[verdict]
-    return found.title, found.answer.format(budget=budget_text(report))
-
-
-def budget_text(report: Mapping[str, Any]) -> str:
-    """Return the budget as the user wrote it, or its value where that text is missing."""
-    budget = report.get("budget") or {}
-    if budget.get("text"):
-        return str(budget["text"])
-    return percent(budget.get("value")) if budget.get("kind") == "fraction" else seconds(report.get("budget_s"))
 
 
 def number(value: object) -> float | None:
@@ -75,21 +45,33 @@ def plain(value: object, digits: int = 3) -> str:
     return NOT_MEASURED if (known := number(value)) is None else f"{known:.{digits}g}"
 
 
-def seconds_interval(entry: Mapping[str, Any] | None, middle: str = "median") -> str:
+def seconds_within(value: object, low: object, high: object) -> str:
     """Write seconds with their interval; without it where an end is missing."""
-    value, low, high = _three(entry, middle)
-    if value is None or low is None or high is None:
-        return seconds(value)
-    return format_interval(value, low, high)
+    middle, least, most = number(value), number(low), number(high)
+    if middle is None or least is None or most is None:
+        return seconds(middle)
+    return format_interval(middle, least, most)
+
+
+def percent_within(value: object, low: object, high: object) -> str:
+    """Write a fraction in percent with its interval, such as ``47.2 % [46.5, 48.1]``; see `seconds_within`."""
+    middle, least, most = number(value), number(low), number(high)
+    if middle is None or least is None or most is None:
+        return percent(middle)
+    ends = ", ".join(format_percent(end).removesuffix(" %") for end in (least, most))
+    return f"{format_percent(middle)} [{ends}]"
+
+
+def seconds_interval(entry: Mapping[str, Any] | None, middle: str = "median") -> str:
+    """Write the seconds of an object of JSON with their interval; see `seconds_within`."""
+    known = entry or {}
+    return seconds_within(known.get(middle), known.get("low"), known.get("high"))
 
 
 def ratio_interval(entry: Mapping[str, Any] | None) -> str:
-    """Write a ratio in percent with its interval, such as ``47.2 % [46.5, 48.1]``."""
-    value, low, high = _three(entry, "median")
-    if value is None or low is None or high is None:
-        return percent(value)
-    ends = ", ".join(format_percent(end).removesuffix(" %") for end in (low, high))
-    return f"{format_percent(value)} [{ends}]"
+    """Write the ratio in an object of JSON with its interval; see `percent_within`."""
+    known = entry or {}
+    return percent_within(known.get("median"), known.get("low"), known.get("high"))
 
 
 def fact(value: object) -> str:
@@ -113,14 +95,3 @@ def part(report: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
     for key in path:
         here = here.get(key) if isinstance(here, Mapping) else None
     return here if isinstance(here, Mapping) else {}
-
-
-def entries(report: Mapping[str, Any], *path: str) -> list[Any]:
-    """Return the list below `path`, empty where it or anything above it is missing."""
-    found = part(report, *path[:-1]).get(path[-1])
-    return list(found) if isinstance(found, list | tuple) else []
-
-
-def _three(entry: Mapping[str, Any] | None, middle: str) -> tuple[float | None, float | None, float | None]:
-    known = entry or {}
-    return number(known.get(middle)), number(known.get("low")), number(known.get("high"))

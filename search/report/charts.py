@@ -1,9 +1,12 @@
 """Draw the charts of a report: numbers in, plotly's traces and layout out. Times stay in seconds; axes scale them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import accumulate
 from typing import Any
 
+from ..bundle import Epoch, Spread, Trial, Window
 from ..pages import (
     AXIS,
     BASELINE,
@@ -15,20 +18,17 @@ from ..pages import (
     Chart,
     error_bars,
     label,
-    number,
 )
 
-Point = tuple[str, Mapping[str, float]]
 
-
-def latency_chart(networks: Sequence[Point], budget_s: float | None) -> Chart:
+def latency_chart(networks: Sequence[tuple[str, Spread]], budget_s: float | None) -> Chart:
     """Draw the median seconds of each network with its interval, and the budget as a line.
 
     Args:
-        networks: Name and {`median`, `low`, `high`} of each, the unpruned network first.
+        networks: Name and seconds of each, the unpruned network first.
         budget_s: Seconds; None where it is not known.
     """
-    values = [spread["median"] for _, spread in networks]
+    values = [spread.median for _, spread in networks]
     bars = {
         "type": "bar",
         "orientation": "h",
@@ -36,7 +36,7 @@ def latency_chart(networks: Sequence[Point], budget_s: float | None) -> Chart:
         "y": [label(name) for name, _ in networks],
         "width": 0.55,
         "marker": {"color": [BASELINE, SUBNET][: len(networks)]},
-        "error_x": error_bars([spread for _, spread in networks], "median"),
+        "error_x": _bars([spread for _, spread in networks]),
         "hovertemplate": "%{y}: %{x:.4s}s<extra></extra>",
     }
     shapes, notes = _budget_mark(budget_s, "x")
@@ -51,7 +51,7 @@ def latency_chart(networks: Sequence[Point], budget_s: float | None) -> Chart:
     return Chart("latency", "Median time of one run of each network", (bars,), layout, 210)
 
 
-def windows_chart(windows: Sequence[Mapping[str, Any]]) -> Chart:
+def windows_chart(windows: Sequence[Window]) -> Chart:
     """Draw what each window measured for both networks."""
     traces = tuple(
         {
@@ -59,12 +59,15 @@ def windows_chart(windows: Sequence[Mapping[str, Any]]) -> Chart:
             "mode": "lines+markers",
             "name": name,
             "x": list(range(1, len(windows) + 1)),
-            "y": [number(window.get(key)) for window in windows],
+            "y": list(values),
             "line": {"color": colour, "width": 1},
             "marker": {"color": colour, "size": 6},
             "hovertemplate": "window %{x}: %{y:.4s}s<extra></extra>",
         }
-        for name, key, colour in (("unpruned", "baseline", BASELINE), ("subnet", "subnet", SUBNET))
+        for name, values, colour in (
+            ("unpruned", [window.baseline for window in windows], BASELINE),
+            ("subnet", [window.subnet for window in windows], SUBNET),
+        )
     )
     layout = {
         "xaxis": {**AXIS, "title": {"text": "window"}, "tickformat": "d"},
@@ -105,14 +108,13 @@ def widths_chart(names: Sequence[str], baseline: Sequence[float | None], subnet:
     )
 
 
-def agreement_chart(names: Sequence[str], points: Sequence[Mapping[str, float]]) -> Chart:
+def agreement_chart(points: Sequence[tuple[str, float, Spread]]) -> Chart:
     """Draw measured over predicted seconds; on the line they agree.
 
     Args:
-        names: One for each point.
-        points: {`predicted_s`, `measured_s`} and, where known, `low` and `high` of the measured seconds.
+        points: Name, predicted and measured seconds of each network.
     """
-    ends = [value for point in points for value in (point["predicted_s"], point["measured_s"])]
+    ends = [value for _, told, found in points for value in (told, found.median)]
     span = [0.95 * min(ends), 1.05 * max(ends)]
     line = {
         "type": "scatter",
@@ -127,10 +129,10 @@ def agreement_chart(names: Sequence[str], points: Sequence[Mapping[str, float]])
         "type": "scatter",
         "mode": "markers",
         "name": "networks",
-        "x": [point["predicted_s"] for point in points],
-        "y": [point["measured_s"] for point in points],
-        "error_y": error_bars(points, "measured_s"),
-        "text": [label(name) for name in names],
+        "x": [told for _, told, _ in points],
+        "y": [found.median for _, _, found in points],
+        "error_y": _bars([found for _, _, found in points]),
+        "text": [label(name) for name, _, _ in points],
         "marker": {"color": SUBNET, "size": 9},
         "hovertemplate": "%{text}<br>predicted %{x:.4s}s, measured %{y:.4s}s<extra></extra>",
     }
@@ -141,17 +143,14 @@ def agreement_chart(names: Sequence[str], points: Sequence[Mapping[str, float]])
     return Chart("agreement", "Measured over predicted time", (line, dots), layout, 320)
 
 
-def history_chart(trials: Sequence[Mapping[str, Any]], best: int | None) -> Chart:
-    """Draw the objective of each trial, one colour for each origin, and the best so far as a line."""
-    best_so_far: list[float] = []
-    for trial in trials:
-        best_so_far.append(min(trial["objective"], *best_so_far[-1:]) if best_so_far else trial["objective"])
+def history_chart(trials: Sequence[Trial], best: int | None) -> Chart:
+    """Draw the objective of each trial, all of which have one, in a colour for each origin, and the best so far."""
     line = {
         "type": "scatter",
         "mode": "lines",
         "name": "best so far",
-        "x": [trial["number"] for trial in trials],
-        "y": best_so_far,
+        "x": [trial.number for trial in trials],
+        "y": list(accumulate(map(_loss, trials), min)),
         "line": {"color": BASELINE, "width": 1.5, "shape": "hv"},
         "hoverinfo": "skip",
     }
@@ -162,15 +161,15 @@ def history_chart(trials: Sequence[Mapping[str, Any]], best: int | None) -> Char
     return Chart("history", "Objective of each trial", (line, *_by_origin(trials, "number", best)), layout, 320)
 
 
-def front_chart(trials: Sequence[Mapping[str, Any]], best: int | None, budget_s: float | None) -> Chart:
-    """Draw the objective over the predicted seconds, the front as a line, and the budget."""
+def front_chart(trials: Sequence[Trial], best: int | None, budget_s: float | None) -> Chart:
+    """Draw the objective over the predicted seconds of trials that have both, the front as a line, and the budget."""
     edge = front(trials)
     line = {
         "type": "scatter",
         "mode": "lines",
         "name": "front",
-        "x": [trial["predicted_s"] for trial in edge],
-        "y": [trial["objective"] for trial in edge],
+        "x": [trial.predicted_s for trial in edge],
+        "y": [_loss(trial) for trial in edge],
         "line": {"color": BASELINE, "width": 1.5, "shape": "hv"},
         "hoverinfo": "skip",
     }
@@ -185,33 +184,33 @@ def front_chart(trials: Sequence[Mapping[str, Any]], best: int | None, budget_s:
     return Chart("front", "Objective over predicted time", traces, layout, 340)
 
 
-def front(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def front(trials: Sequence[Trial]) -> list[Trial]:
     """Return the trials that no other beats in both time and objective, fastest first."""
-    edge: list[Mapping[str, Any]] = []
-    for trial in sorted(trials, key=lambda trial: (trial["predicted_s"], trial["objective"])):
-        if not edge or trial["objective"] < edge[-1]["objective"]:
+    edge: list[Trial] = []
+    for trial in sorted(trials, key=lambda trial: (_or_infinite(trial.predicted_s), _loss(trial))):
+        if not edge or _loss(trial) < _loss(edge[-1]):
             edge.append(trial)
     return edge
 
 
-def tuning_chart(epochs: Sequence[Mapping[str, Any]]) -> Chart:
+def tuning_chart(epochs: Sequence[Epoch]) -> Chart:
     """Draw the loss and, on an axis of its own where it was measured, the accuracy of each epoch."""
-    scored = any(number(epoch.get("accuracy")) is not None for epoch in epochs)
-    series = [("loss", "loss", "y", OTHERS[0])]
+    scored = any(epoch.accuracy is not None for epoch in epochs)
+    series = [("loss", [epoch.loss for epoch in epochs], "y", OTHERS[0])]
     if scored:
-        series.append(("accuracy", "accuracy", "y2", SUBNET))
+        series.append(("accuracy", [epoch.accuracy for epoch in epochs], "y2", SUBNET))
     traces = tuple(
         {
             "type": "scatter",
             "mode": "lines+markers",
             "name": name,
-            "x": [epoch.get("epoch") for epoch in epochs],
-            "y": [number(epoch.get(key)) for epoch in epochs],
+            "x": [epoch.epoch for epoch in epochs],
+            "y": values,
             "yaxis": axis,
             "line": {"color": colour, "width": 2},
             "hovertemplate": f"epoch %{{x}}: {name} %{{y:.4g}}<extra></extra>",
         }
-        for name, key, axis, colour in series
+        for name, values, axis, colour in series
     )
     layout: dict[str, Any] = {
         "xaxis": {**AXIS, "title": {"text": "epoch"}, "tickformat": "d", "nticks": 10},
@@ -249,36 +248,54 @@ def floor_chart(parts: Sequence[tuple[str, float]]) -> Chart:
     return Chart("floor", "Time of what holds the least latency up", (bars,), layout, 90 + 30 * len(parts))
 
 
-def _by_origin(trials: Sequence[Mapping[str, Any]], x: str, best: int | None) -> list[dict[str, Any]]:
-    origins = list(dict.fromkeys(str(trial.get("origin") or "search") for trial in trials))
+def origin_of(trial: Trial) -> str:
+    """Return who proposed a trial."""
+    return trial.origin or "search"
+
+
+def _by_origin(trials: Sequence[Trial], x: str, best: int | None) -> list[dict[str, Any]]:
+    origins = list(dict.fromkeys(origin_of(trial) for trial in trials))
     traces = []
     for place, origin in enumerate(origins):
-        own = [trial for trial in trials if str(trial.get("origin") or "search") == origin]
+        own = [trial for trial in trials if origin_of(trial) == origin]
         traces.append(_dots(own, x, label(origin), {"color": OTHERS[place % len(OTHERS)], "size": 7, "opacity": 0.8}))
-    chosen = [trial for trial in trials if best is not None and trial["number"] == best]
+    chosen = [trial for trial in trials if best is not None and trial.number == best]
     if chosen:
         ring = {"color": SUBNET, "size": 13, "symbol": "circle-open", "line": {"width": 3}}
         traces.append(_dots(chosen, x, "chosen", ring))
     return traces
 
 
-def _dots(trials: Sequence[Mapping[str, Any]], x: str, name: str, marker: Mapping[str, Any]) -> dict[str, Any]:
+def _dots(trials: Sequence[Trial], x: str, name: str, marker: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": [trial[x] for trial in trials],
-        "y": [trial["objective"] for trial in trials],
-        "text": [f"trial {trial['number']}" for trial in trials],
+        "x": [getattr(trial, x) for trial in trials],
+        "y": [_loss(trial) for trial in trials],
+        "text": [f"trial {trial.number}" for trial in trials],
         "marker": dict(marker),
         "hovertemplate": "%{text}: %{y:.4g}<extra></extra>",
     }
 
 
-def _scale(trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _scale(trials: Sequence[Trial]) -> dict[str, Any]:
     """Choose a logarithmic axis where the objectives span more than two decades."""
-    values = [trial["objective"] for trial in trials]
+    values = [_loss(trial) for trial in trials]
     return {"type": "log", "dtick": 1} if min(values) > 0 and max(values) > 100 * min(values) else {}
+
+
+def _loss(trial: Trial) -> float:
+    return _or_infinite(trial.objective)
+
+
+def _or_infinite(value: float | None) -> float:
+    return math.inf if value is None else value
+
+
+def _bars(spreads: Sequence[Spread]) -> dict[str, Any]:
+    known = ({"median": one.median, "low": one.low, "high": one.high} for one in spreads)
+    return error_bars([{key: end for key, end in one.items() if end is not None} for one in known], "median")
 
 
 def _budget_mark(budget_s: float | None, axis: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -1,8 +1,8 @@
 """Put the parts of a report into the order in which they are read."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
 
+from ..bundle import Report
 from ..pages import Section
 from .evidence import (
     agreement_section,
@@ -16,21 +16,24 @@ from .evidence import (
 from .outcome import infeasible_section, latency_section, quality_section
 from .shape import blocks_section, widths_section
 
+SECTIONS: list[Callable[[Report], Section | None]] = [
+    infeasible_section,
+    latency_section,
+    quality_section,
+    widths_section,
+    blocks_section,
+    agreement_section,
+    search_section,
+    tuning_section,
+    table_section,
+    proofs_section,
+    conditions_section,
+    repeat_section,
+]
+"""What a report may have to say, in the order in which it is read; None where one has nothing."""
 
-def sections(report: Mapping[str, Any]) -> tuple[Section, ...]:
+
+def sections(report: Report) -> tuple[Section, ...]:
     """Return the sections that the report has something to say in."""
-    parts = (
-        infeasible_section(report),
-        latency_section(report),
-        quality_section(report),
-        widths_section(report),
-        blocks_section(report),
-        agreement_section(report),
-        search_section(report),
-        tuning_section(report),
-        table_section(report),
-        proofs_section(report),
-        conditions_section(report),
-        repeat_section(report),
-    )
+    parts = (section(report) for section in SECTIONS)
     return tuple(section for section in parts if section is not None)

@@ -1,30 +1,24 @@
 """Render a report as a short text for terminals, change requests and mails."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from hwprofiles import plain
 
-from ..pages import Section, Table, entries, verdict_words
+from ..bundle import Report
+from ..pages import Section, Table
 from .evidence import conditions_section, proofs_section, repeat_section
 from .outcome import infeasible_section, judgement, latency_section, quality_section
+from .words import verdict_words
 
 _ESCAPED = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#"})
 
 
-def render_markdown(report: Mapping[str, Any]) -> str:
-    """Return `report.md` for the object of `report.json`: the answer and what it rests on, without charts.
-
-    Raises:
-        ValueError: The report has another format version or a verdict that is not known.
-    """
+def render_markdown(report: Report) -> str:
+    """Return `report.md`: the answer and what it rests on, without charts."""
     word, sentence = verdict_words(report)
     lines = [f"# {word}", "", _plain(sentence)]
     if words := judgement(report):
         lines.append(_plain(words))
-    warnings = entries(report, "warnings")
-    if warnings:
-        lines += ["", "## Warnings", "", *(f"- {_plain(warning)}" for warning in warnings)]
+    if report.warnings:
+        lines += ["", "## Warnings", "", *(f"- {_plain(warning)}" for warning in report.warnings)]
     parts = (
         infeasible_section(report),
         latency_section(report),

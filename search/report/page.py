@@ -1,32 +1,28 @@
 """Render a report as one page that needs nothing but itself."""
 
-from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
 
-from ..pages import entries, render, verdict_words
+from ..bundle import Report
+from ..pages import render
 from .content import sections
 from .outcome import headline, judgement
+from .words import verdict_words
 
 
-def render_page(report: Mapping[str, Any]) -> str:
-    """Return `report.html` for the object of `report.json`.
-
-    Raises:
-        ValueError: The report has another format version or a verdict that is not known.
-    """
+def render_page(report: Report) -> str:
+    """Return `report.html`."""
     word, sentence = verdict_words(report)
     return render(
         (files(__package__) / "page.html").read_text(encoding="utf-8"),
         sections(report),
-        verdict=report["verdict"],
+        verdict=report.verdict,
         word=word,
         sentence=sentence,
         judgement=judgement(report),
         headline=headline(report),
-        target=report.get("target") or "",
-        date=report.get("date") or "",
-        warnings=[str(warning) for warning in entries(report, "warnings")],
+        target=report.first.target or "",
+        date=report.date or "",
+        warnings=report.warnings,
         warnings_title="Warnings",
         data_file="report.json",
     )

@@ -12,7 +12,7 @@ from .markdown import render_markdown
 from .page import render_page
 
 PAGES = {"report.html": render_page, "report.md": render_markdown}
-"""File -> what writes it from the content of report.json."""
+"""File -> what writes it from a report."""
 
 
 def write_pages(bundle: Bundle) -> list[Path]:

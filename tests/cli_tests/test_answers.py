@@ -10,6 +10,8 @@ from .conftest import Answer, Lathe
 from .project import write_config
 
 KEYS = {"verdict", "budget_s", "latency_s", "ratio", "predicted_s", "accuracy", "parameters", "wall_s", "bundle"}
+SEVERAL = {"targets", "limits"}
+OF_A_TARGET = ("verdict", "budget_s", "latency_s", "ratio", "predicted_s")
 
 
 def _object(answer: Answer) -> dict[str, Any]:
@@ -43,6 +45,10 @@ def test_json_answer_of_a_run(lathe: Lathe, project: Path) -> None:
     assert found["wall_s"] > 0
     assert (Path(found["bundle"]) / "model.onnx").exists()
     assert "Fine-tune" in answer.err
+    (target,), (limit,) = found["targets"], found["limits"]
+    assert target == {"target": "cpu-null-fp32-b1-t1", "host": None, **{key: found[key] for key in OF_A_TARGET}}
+    medians = {name: found["latency_s"][name]["median"] for name in ("baseline", "subnet")}
+    assert limit == {"name": "latency", "most": found["budget_s"], **medians, "verdict": "met"}
 
 
 def test_text_answer_of_a_run(lathe: Lathe, finished: Path) -> None:
@@ -57,8 +63,33 @@ def test_finished_run_is_not_repeated(lathe: Lathe, finished: Path) -> None:
     before = _files(finished / "run")
     found = _object(lathe("run", finished / "net.toml", "--json"))
     report = json.loads((finished / "run/bundle/report.json").read_text())
-    assert {key: found[key] for key in KEYS - {"bundle"}} == {key: report[key] for key in KEYS - {"bundle"}}
+    promised = (KEYS | SEVERAL) - {"bundle"}
+    assert {key: found[key] for key in promised} == {key: report[key] for key in promised}
     assert _files(finished / "run") == before
+
+
+def test_a_run_that_an_older_version_ended_is_read(lathe: Lathe, finished: Path) -> None:
+    path = finished / "run/bundle/report.json"
+    new = json.loads(path.read_text())
+    old = {key: value for key, value in new.items() if key not in SEVERAL} | {"format": 1}
+    pages = {name: (path.parent / name).read_bytes() for name in ("report.html", "report.md")}
+    path.write_text(json.dumps(old))
+    found = _object(lathe("run", finished / "net.toml", "--json"))
+    assert {key: found[key] for key in SEVERAL} == {key: new[key] for key in SEVERAL}
+    assert _object(lathe("report", finished / "run", "--json")) == new
+    assert pages == {name: (path.parent / name).read_bytes() for name in pages}
+    assert _object(lathe("verify", finished / "run", "--json"))["verdict"] == "met"
+    assert json.loads(path.read_text()) == old
+
+
+@pytest.mark.parametrize("damage", [{"format": 3}, {"targets": []}, {"verdict": "missed"}, {"wall_s": "long"}])
+def test_a_run_whose_report_is_damaged_says_what_to_do(lathe: Lathe, finished: Path, damage: dict[str, Any]) -> None:
+    path = finished / "run/bundle/report.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
+    answer = lathe("run", finished / "net.toml", "--json")
+    assert (answer.status, answer.out) == (2, "")
+    assert "must hold a report as a run writes it" in answer.words
+    assert "delete it to go on" in answer.words
 
 
 def test_moved_run_knows_its_place(lathe: Lathe, finished: Path) -> None:
@@ -154,7 +185,8 @@ def test_interrupt(lathe: Lathe, project: Path, monkeypatch: pytest.MonkeyPatch)
 def test_why_a_measurement_was_unsteady_stands_beside_the_verdict(lathe: Lathe, finished: Path) -> None:
     path = finished / "run/bundle/report.json"
     report = json.loads(path.read_text())
-    report["verdict"] = "unstable"
+    for part in (report, *report["targets"], *report["limits"]):
+        part["verdict"] = "unstable"
     report["measurements"]["verify"]["judgement"] = ["The hypervisor gave 50 % of the time to others."]
     path.write_text(json.dumps(report))
     answer = lathe("report", finished / "run/bundle")

@@ -282,9 +282,10 @@ def test_no_bundle(lathe: Lathe, tmp_path: Path, command: str) -> None:
     ("content", "words"),
     [
         ("{", "must hold JSON"),
-        ("[]", "report format 1"),
-        ('{"format": 2}', "report format 1"),
+        ("[]", "report formats 1 and 2"),
+        ('{"format": 3}', "report formats 1 and 2"),
         ('{"format": 1, "verdict": "met", "hashes": {}}', "a report must have 'target'"),
+        ('{"format": 2, "verdict": "met", "hashes": {}}', "a report must have 'target'"),
     ],
 )
 @pytest.mark.parametrize("command", ["verify", "report"])

@@ -44,7 +44,7 @@ def test_a_run_on_the_null_runtime_ends_with_a_verdict(config: RunConfig) -> Non
         search=SearchConfig(trials=3, table_networks=4),
         finetune=FinetuneConfig(epochs=0.2),
     )
-    report = run(quick).report
+    report = run(quick).report.to_json()
     assert report["verdict"] == "met"
     assert report["accuracy"]["name"] == "top-2 accuracy"
     assert report["accuracy"]["subnet"] > 0.9

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from search.bundle import Latency, LimitAnswer, Prediction, Report, Spread, TargetAnswer
 from search.graph import Candidate, Selection
 from search.surgery import load_subnet
 
@@ -48,6 +49,30 @@ def test_a_subnet_of_format_2_says_what_follows_the_mode_and_what_is_not_trained
     assert any(not torch.equal(outputs[0], other) for other in outputs), "dropout follows the mode"
     assert torch.equal(subnet.n.running_mean, before), "the normalisation does not"  # type: ignore[union-attr, arg-type]
     assert {name for name, value in subnet.named_parameters() if not value.requires_grad} == {"n.weight"}
+
+
+def test_a_report_of_format_1_has_one_target_and_its_limit() -> None:
+    report = Report.from_json(read("report.json"))
+    assert report.targets == (
+        TargetAnswer(
+            "met",
+            "cpu-onnxruntime-fp32-b1-t1",
+            budget_s=0.00092,
+            latency_s=Latency(Spread(0.00184, 0.0018032, 0.0018768), Spread(0.00087, 0.00085434, 0.00088566)),
+            ratio=Spread(0.47282608695652173, 0.467152174, 0.4785),
+            predicted_s=Prediction(0.000875, 0.00085, 0.000902),
+        ),
+    )
+    assert report.limits == (LimitAnswer("latency", "met", 0.00092, 0.00184, 0.00087),)
+    assert report.search is not None
+    assert [trial.objective for trial in report.search.trials] == [0.25734, 0.29858, None]
+    assert report.to_json() == read("format_2/report.json")
+
+
+def test_a_report_of_format_2() -> None:
+    report = Report.from_json(read("format_2/report.json"))
+    assert report.to_json() == read("format_2/report.json")
+    assert report == Report.from_json(read("report.json"))
 
 
 @pytest.mark.parametrize(("kind", "name"), [(Candidate, "candidate.json"), (Selection, "selection.json")])

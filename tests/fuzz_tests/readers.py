@@ -17,13 +17,13 @@ from torch import nn
 
 from hwprofiles import MOST_JSON_BYTES, Target, check_shape, get_runtime, parse_json, read_whole
 from latency_tables import Store, merge, read_table
-from search.bundle import Bundle
+from search.bundle import Bundle, Report
 from search.bundle import stored as shapes
 from search.commands.profile.folder import claim
 from search.commands.table.content import describe
 from search.commands.table.opening import open_table
 from search.commands.terminal import show_report
-from search.commands.verify import _read_report
+from search.commands.verify import _read_budget
 from search.config.weights import load_weights
 from search.engine import load_config, stage_seconds
 from search.engine.finish import _read_timing
@@ -141,7 +141,7 @@ def _write_run(folder: Path) -> None:
     _write_config(folder)
     config = load_config(folder / "net.toml")
     config = replace(config, run=replace(config.run, out=folder))
-    report = json.loads((TESTS / "report_tests/assets/met.json").read_text())
+    report = Report.from_json(json.loads((TESTS / "report_tests/assets/met.json").read_text())).to_json()
     measurement = (TESTS / "hwprofiles_tests/assets/measurement_3.json").read_text()
     timing = json.loads(measurement)
     names = {timing["canary"]: "baseline"}
@@ -166,6 +166,12 @@ def _write_run(folder: Path) -> None:
         (folder / name).write_text(json.dumps(value, indent=1))
     rows = [{"candidate": candidate.digest, "objective": 0.5}, {"candidate": "b" * 16, "objective": 1.5}]
     (folder / "objectives.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _write_older(folder: Path) -> None:
+    """Write a report of format 1, as it lies among the samples."""
+    _write_run(folder)
+    shutil.copy(TESTS / "report_tests/assets/met.json", folder / "report.json")
 
 
 def _read_identity(path: Path) -> object:
@@ -194,7 +200,7 @@ def _read_bundle(path: Path) -> object:
     bundle = Bundle.open(path.parent)
     write_pages(bundle)
     show_report(Console(file=io.StringIO()), bundle.report)
-    json.dumps(dict(bundle.report), allow_nan=False)
+    json.dumps(bundle.report.to_json(), allow_nan=False)
     assert bundle.target.slug
     assert bundle.budget.kind
     return bundle.networks("onnx")
@@ -246,7 +252,8 @@ READERS: dict[str, Reader] = {
     "verify.json": Reader("verify.json", _write_run, _read_verify),
     "objectives.jsonl": Reader("objectives.jsonl", _write_run, read_objectives),
     "report.json": Reader("report.json", _write_run, _read_bundle),
-    "report.json of another": Reader("report.json", _write_run, _read_report),
+    "report.json of format 1": Reader("report.json", _write_older, _read_bundle),
+    "report.json of another": Reader("report.json", _write_run, _read_budget),
     "graph.json": Reader("graph.json", _write_graph, lambda path: load_subnet(path.parent)),
     "model.safetensors": Reader("model.safetensors", _write_graph, lambda path: load_subnet(path.parent)),
     "checkpoint": Reader("train.ckpt", _write_checkpoint, lambda path: read_checkpoint(path, {"epochs": 3.0})),

@@ -18,6 +18,7 @@ import torch
 
 from hwprofiles import HardwareProfile, Measurement, NullRuntime, Runtime, Session, Target
 from hwprofiles.runtimes.onnxruntime import OnnxRuntime
+from search.bundle import Report
 from search.config import RunConfig, load_model
 from search.deploy import Verification
 from search.engine import execute
@@ -176,11 +177,12 @@ FACTS = (
 """Keys of a report whose values are compared; the others say when and where it was made."""
 
 
-def answer_of(report: Mapping[str, Any], out: Path) -> Answer:
+def answer_of(report: Report, out: Path) -> Answer:
     """Return what of a run must stay the same: the facts of its report, and how each round came to its finalist."""
     rounds = sorted(out.glob("starts-*.json"))
+    written = report.to_json()
     return {
-        "report": {key: report[key] for key in FACTS if key in report},
+        "report": {key: written[key] for key in FACTS},
         "starts": [json.loads(path.read_text(encoding="utf-8")) for path in rounds],
         "trials": [_trials(path) for path in sorted(out.glob("study-*.log"))],
     }

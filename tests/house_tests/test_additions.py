@@ -25,10 +25,15 @@ from search.finetune.optimizers import OptimizerEntry
 from search.graph import Blueprint, analyse, full, trace, uniform
 from search.graph.rules import RULES, Axes, Call
 from search.importance import CRITERIA, Scores, select
+from search.pages import Section
+from search.report import render_page
+from search.report.content import SECTIONS, sections
 from search.study import SAMPLERS, make_sampler
 from search.study.samplers import SamplerEntry
 from search.tasks import TASKS, load_task
 from search.tasks.load import TaskEntry
+from search.verdicts import VERDICTS, Verdict, worst
+from tests.report_tests.samples import sample
 from tests.run_tests.small import config_of
 
 
@@ -133,6 +138,18 @@ def test_a_task_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(TASKS, "dummy")
     with pytest.raises(ConfigError, match="`kind` is one of classification, digits"):
         check_names(config)
+
+
+def test_a_report_section(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.report.content.SECTIONS", [*SECTIONS, lambda report: Section("dummy", "A dummy")])
+    report = sample("met")
+    assert sections(report)[-1].title == "A dummy"
+    assert "A dummy" in render_page(report)
+
+
+def test_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VERDICTS, "dummy", Verdict("Dummy", "It is a dummy.", "A dummy of {budget}.", 1, "red"))
+    assert worst(["dummy", "missed", "met"]) == "dummy"
 
 
 def test_a_command() -> None:

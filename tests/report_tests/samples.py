@@ -5,6 +5,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from search.bundle import Report
+
 ASSETS = Path(__file__).parent / "assets"
 VERDICTS = ("infeasible", "met", "missed", "unneeded", "unstable")
 
@@ -12,10 +14,15 @@ Attributes = list[tuple[str, str | None]]
 
 
 def sample(verdict: str) -> dict[str, Any]:
-    """Read the synthetic report of one verdict."""
+    """Read the synthetic report of one verdict, of format 1, as it lies in a file."""
     report = json.loads((ASSETS / f"{verdict}.json").read_text(encoding="utf-8"))
     assert isinstance(report, dict)
     return report
+
+
+def told(verdict: str, **changes: Any) -> Report:
+    """Return that report with some keys changed."""
+    return Report.from_json({**sample(verdict), **changes})
 
 
 class Tags(HTMLParser):

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from search.bundle import Report
 from search.report import render_page
 from search.report.content import sections
 
-from .samples import VERDICTS, Tags, sample
+from .samples import VERDICTS, Tags, sample, told
 
 SCRIPT = "/* plotly */"
 # Those of the report's keys that a machine names, not the format.
@@ -47,21 +48,21 @@ def _hostile(value: Any, key: str = "") -> Any:
     ],
 )
 def test_every_verdict_is_told_in_words(verdict: str, word: str) -> None:
-    tags = Tags(render_page(sample(verdict)))
+    tags = Tags(render_page(told(verdict)))
     assert tags.words.lstrip().startswith(word)
     assert sample(verdict)["budget"]["text"] in tags.words
     assert sample(verdict)["warnings"][0] in tags.words
 
 
 def test_the_figures_of_the_answer_are_there() -> None:
-    words = Tags(render_page(sample("met"))).words
+    words = Tags(render_page(told("met"))).words
     for figure in ("1.84 ms [1.80, 1.88]", "870 us [854, 886]", "47.3 % [46.7, 47.9]", "97.78 %", "151,234", "-63.3 %"):
         assert figure in words
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_nothing_is_fetched(verdict: str) -> None:
-    tags = Tags(render_page(sample(verdict)))
+    tags = Tags(render_page(told(verdict)))
     fetched = ("src", "href", "action", "srcset", "data", "poster", "background", "formaction")
     places = [attributes[name] or "" for _, attributes in tags.elements for name in fetched if name in attributes]
     assert [place for place in places if not place.startswith("#")] == []
@@ -71,22 +72,22 @@ def test_nothing_is_fetched(verdict: str) -> None:
 
 
 def test_the_style_fetches_nothing() -> None:
-    style = re.search(r"<style>(.*?)</style>", render_page(sample("met")), re.DOTALL)
+    style = re.search(r"<style>(.*?)</style>", render_page(told("met")), re.DOTALL)
     assert style is not None
     assert "url(" not in style[1]
     assert "@import" not in style[1]
 
 
 def test_the_script_is_embedded_once() -> None:
-    assert render_page(sample("met")).count(SCRIPT) == 1
+    assert render_page(told("met")).count(SCRIPT) == 1
 
 
 def test_a_page_without_charts_carries_no_script() -> None:
-    assert Tags(render_page({"format": 1, "verdict": "missed"})).count("script") == 0
+    assert Tags(render_page(Report.from_json({"format": 1, "verdict": "missed"}))).count("script") == 0
 
 
 def test_no_chart_offers_to_be_uploaded() -> None:
-    report = sample("met")
+    report = told("met")
     drawn = render_page(report)
     charts = sum(len(section.charts) for section in sections(report))
     assert charts == 7
@@ -98,7 +99,7 @@ def test_no_chart_offers_to_be_uploaded() -> None:
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_names_are_never_markup(verdict: str) -> None:
-    calm, hostile = Tags(render_page(sample(verdict))), Tags(render_page(_hostile(sample(verdict))))
+    calm, hostile = Tags(render_page(told(verdict))), Tags(render_page(Report.from_json(_hostile(sample(verdict)))))
     assert "</script><img" in hostile.words
     assert hostile.count("script") == calm.count("script")
     assert hostile.count("img") == 0
@@ -108,14 +109,14 @@ def test_names_are_never_markup(verdict: str) -> None:
 
 def test_names_are_no_markup_inside_charts() -> None:
     """Plotly reads tags in its texts, so they must reach it escaped."""
-    for section in sections(_hostile(sample("met"))):
+    for section in sections(Report.from_json(_hostile(sample("met")))):
         for chart in section.charts:
             assert "<img" not in json.dumps(list(chart.data)) + json.dumps(chart.layout)
 
 
 def test_what_is_missing_is_not_zero() -> None:
     for verdict in VERDICTS:
-        words = Tags(render_page({"format": 1, "verdict": verdict})).words
+        words = Tags(render_page(Report.from_json({"format": 1, "verdict": verdict}))).words
         assert "not measured" in words
         assert not re.search(r"(?<![\d.])0(\.0+)? (%|s|ms|us)\b", words)
 
@@ -124,27 +125,19 @@ def test_what_is_missing_is_not_zero() -> None:
 def test_any_part_may_be_missing(key: str) -> None:
     report = sample("met")
     report[key] = None
-    assert Tags(render_page(report)).count("h1") == 1
+    assert Tags(render_page(Report.from_json(report))).count("h1") == 1
+    del report[key]
+    assert Tags(render_page(Report.from_json(report))).count("h1") == 1
 
 
 def test_a_failed_trial_has_no_objective() -> None:
-    words = re.sub(r"\s+", " ", Tags(render_page(sample("met"))).words)
+    words = re.sub(r"\s+", " ", Tags(render_page(told("met"))).words)
     assert re.search(r"17tpe\d+ usnot measured", words)
     assert "59 of 60 trials have an objective" in words
 
 
 def test_rendering_changes_nothing_and_repeats() -> None:
-    report = sample("met")
+    report = told("met")
     before = copy.deepcopy(report)
     assert render_page(report) == render_page(report)
     assert report == before
-
-
-def test_another_format_is_refused() -> None:
-    with pytest.raises(ValueError, match="must have `format` 1, but got 2"):
-        render_page({"format": 2, "verdict": "met"})
-
-
-def test_an_unknown_verdict_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"must be one of met, .* but got 'fine'"):
-        render_page({"format": 1, "verdict": "fine"})

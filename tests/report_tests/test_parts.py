@@ -3,13 +3,13 @@
 import math
 import re
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plotly.offline import get_plotlyjs
 
+from search.bundle import Trial
 from search.pages import label
 from search.pages.section import Table
 from search.pages.wording import NOT_MEASURED, change, fact, percent, ratio_interval, seconds, seconds_interval
@@ -19,10 +19,10 @@ from search.report.evidence import proofs_section
 from search.report.outcome import headline, judgement
 from search.report.shape import widths_section
 
-from .samples import VERDICTS, sample
+from .samples import VERDICTS, sample, told
 
 figures = st.floats(0.001, 1.0)
-trials = st.lists(st.fixed_dictionaries({"predicted_s": figures, "objective": figures}), max_size=20)
+trials = st.lists(st.builds(Trial, number=st.just(0), predicted_s=figures, objective=figures), max_size=20)
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, "fast", True])
@@ -43,42 +43,41 @@ def test_facts_are_told_as_they_are() -> None:
 
 @pytest.mark.parametrize(("high", "side"), [(0.5, "inside"), (0.501, "over")])
 def test_the_upper_end_decides(high: float, side: str) -> None:
-    report = {**sample("met"), "ratio": {"median": 0.47, "low": 0.46, "high": high}}
+    report = told("met", ratio={"median": 0.47, "low": 0.46, "high": high})
     assert f"the upper end of the interval is {side} the budget of 50.0 %" in judgement(report)
 
 
 def test_a_budget_in_seconds_is_judged_by_seconds() -> None:
-    report = {**sample("met"), "budget": {"text": "1 ms", "kind": "time", "value": 0.001}, "budget_s": 0.001}
+    report = told("met", budget={"text": "1 ms", "kind": "time", "value": 0.001}, budget_s=0.001)
     assert judgement(report).startswith("The subnet took 870 us [854, 886]; the upper end")
 
 
 def test_an_unsteady_machine_is_no_judgement() -> None:
-    assert "two groups" in judgement(sample("unstable"))
-    assert "upper end" not in judgement(sample("unstable"))
+    assert "two groups" in judgement(told("unstable"))
+    assert "upper end" not in judgement(told("unstable"))
 
 
 def test_without_a_subnet_the_headline_is_the_unpruned_network() -> None:
-    assert [figure[2] for figure in headline(sample("unneeded"))] == ["unpruned"] * 3
-    assert len(headline(sample("met"))) == 4
+    assert [figure[2] for figure in headline(told("unneeded"))] == ["unpruned"] * 3
+    assert len(headline(told("met"))) == 4
 
 
 @given(trials)
-def test_nothing_beats_the_front(points: list[dict[str, Any]]) -> None:
-    edge = front(points)
-    assert all(
-        any(a["predicted_s"] <= b["predicted_s"] and a["objective"] <= b["objective"] for a in edge) for b in points
-    )
-    assert [a["predicted_s"] for a in edge] == sorted(a["predicted_s"] for a in edge)
-    assert all(a["objective"] > b["objective"] for a, b in pairwise(edge))
+def test_nothing_beats_the_front(points: list[Trial]) -> None:
+    edge = [(trial.predicted_s or 0.0, trial.objective or 0.0) for trial in front(points)]
+    for trial in points:
+        assert any(a[0] <= (trial.predicted_s or 0.0) and a[1] <= (trial.objective or 0.0) for a in edge)
+    assert edge == sorted(edge)
+    assert all(a[1] > b[1] for a, b in pairwise(edge))
 
 
 def test_the_best_so_far_never_rises() -> None:
-    points = [{"number": n, "objective": value} for n, value in enumerate((3.0, 5.0, 2.0, 4.0))]
+    points = [Trial(n, objective=value) for n, value in enumerate((3.0, 5.0, 2.0, 4.0))]
     assert history_chart(points, None).data[0]["y"] == [3.0, 3.0, 2.0, 2.0]
 
 
 def test_objectives_of_many_sizes_get_a_logarithmic_axis() -> None:
-    wide = [{"number": n, "objective": 10.0**n} for n in range(4)]
+    wide = [Trial(n, objective=10.0**n) for n in range(4)]
     assert history_chart(wide, None).layout["yaxis"]["type"] == "log"
     assert "type" not in history_chart(wide[:2], None).layout["yaxis"]
 
@@ -101,7 +100,7 @@ def test_bars_of_a_large_network_stay_on_a_page() -> None:
 
 
 def test_a_dim_that_is_gone_is_removed_not_zero() -> None:
-    section = widths_section(sample("met"))
+    section = widths_section(told("met"))
     assert section is not None
     assert [row[3:] for row in section.tables[0].rows if row[0].startswith("stages.2.2")] == [("removed", "-100 %")] * 2
 
@@ -112,12 +111,12 @@ def test_a_row_of_another_length_is_refused() -> None:
 
 
 def test_the_page_holds_the_whole_of_plotly() -> None:
-    assert render_page(sample("met")).count(get_plotlyjs()) == 1
+    assert render_page(told("met")).count(get_plotlyjs()) == 1
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_the_short_text_says_the_same(verdict: str) -> None:
-    text = render_markdown(sample(verdict))
+    text = render_markdown(told(verdict))
     assert text.startswith("# ")
     assert sample(verdict)["budget"]["text"] in text
     assert "    lathe verify runs/digits" in text
@@ -125,7 +124,7 @@ def test_the_short_text_says_the_same(verdict: str) -> None:
 
 
 def test_a_name_cannot_break_a_table_of_the_short_text() -> None:
-    text = render_markdown({**sample("met"), "target": "a | b\n# c <img>"})
+    text = render_markdown(told("met", target="a | b\n# c <img>"))
     row = next(line for line in text.splitlines() if line.startswith("| target"))
     assert row == r"| target | a \| b \# c \<img\> |"
     assert len(re.findall("^# ", text, re.MULTILINE)) == 1
@@ -137,7 +136,7 @@ def test_each_proof_is_told_with_what_it_leaves_out() -> None:
         "silenced": {"max_abs_diff": None, "tolerance": 0.0, "passed": None, "exact": False, "note": "units change"},
         "export": {"max_abs_diff": 0.5, "tolerance": 1e-4, "passed": False, "exact": True, "note": ""},
     }
-    section = proofs_section({**sample("met"), "proofs": proofs})
+    section = proofs_section(told("met", proofs=proofs))
     assert section is not None
     assert section.tables[0].rows == (
         ("permutation", "passed", "1.2e-16", "3e-10", ""),
@@ -145,5 +144,5 @@ def test_each_proof_is_told_with_what_it_leaves_out() -> None:
         ("export", "failed", "0.5", "0.0001", ""),
     )
     for render in (render_markdown, render_page):
-        assert "not applicable" in render({**sample("met"), "proofs": proofs})
-    assert proofs_section(sample("met")) is None, "reports from before there were proofs are read too"
+        assert "not applicable" in render(told("met", proofs=proofs))
+    assert proofs_section(told("met")) is None, "reports from before there were proofs are read too"

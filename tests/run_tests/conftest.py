@@ -14,7 +14,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("undisturbed") / "run"
     outcome = run(config_of(out, proofs=True))
     assert outcome.fresh
-    assert outcome.report["verdict"] == "met"
+    assert outcome.report.verdict == "met"
     return out
 
 

@@ -80,7 +80,7 @@ def main(out: str) -> None:
     torch.set_num_threads(1)
     sys.stdout.write("begin\n")
     sys.stdout.flush()
-    sys.stdout.write(f"{run(config_of(Path(out))).report['verdict']}\n")
+    sys.stdout.write(f"{run(config_of(Path(out))).report.verdict}\n")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hwprofiles import Interval
+from search.bundle import Spread
 from search.engine.summary import _drift
 
-THEN = {"latency_s": {"baseline": {"median": 1.0e-3, "low": 0.9e-3, "high": 1.1e-3}}}
+THEN = Spread(1.0e-3, 0.9e-3, 1.1e-3)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.8e-3, 0.95e-3), (1.05e-3, 1.3e-3), (0.5e-3, 2.0e-3)])
@@ -25,4 +26,5 @@ def test_another_speed_is_said_with_both_speeds(low: float, high: float, text: s
 
 def test_what_is_not_known_is_not_compared() -> None:
     assert _drift(THEN, None) == []
-    assert _drift({"latency_s": {"baseline": None}}, Interval(1.0, 1.0, 1.0)) == []
+    assert _drift(None, Interval(1.0, 1.0, 1.0)) == []
+    assert _drift(Spread(1.0e-3), Interval(1.0, 1.0, 1.0)) == []

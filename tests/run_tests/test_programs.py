@@ -32,7 +32,7 @@ def test_a_run_on_programs_delivers_what_it_timed(
     monkeypatch.setenv("LATHE_CACHE", str(tmp_path / "cache"))
     config = replace(config_of(tmp_path / "run", budget="80 %", proofs=True), targets=(target,))
     outcome = run(config)
-    report, bundle = outcome.report, Bundle.open(outcome.bundle)
+    report, bundle = outcome.report.to_json(), Bundle.open(outcome.bundle)
     assert report["target"] == target.slug
     # A tiny network's time hardly follows its widths, and the machine may be too unsteady to tell.
     assert report["verdict"] in ("met", "missed", "infeasible", "unstable")

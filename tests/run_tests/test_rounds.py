@@ -99,7 +99,7 @@ def check_bundle(out: Path, report: Report) -> None:
 
 def test_a_finalist_over_the_budget_lowers_the_aim(out: Path, monkeypatch: pytest.MonkeyPatch, fickle: Fickle) -> None:
     finalists = slow_finalists(monkeypatch, fickle, [1.5])
-    report = run(config_of(out), runtime=fickle).report
+    report = run(config_of(out), runtime=fickle).report.to_json()
     assert report["verdict"] == "met"
     assert report["ratio"]["high"] <= 0.6
     assert len(finalists) == len(set(finalists)) == len(report["predicted_vs_measured"]) >= 2
@@ -144,7 +144,7 @@ def test_finalists_that_get_slower_and_slower_end_in_an_honest_no(
     keep_blocks_in_the_table(monkeypatch)
     forget_levels(monkeypatch, out)
     finalists = slow_finalists(monkeypatch, fickle, [2.5 * 2.0**k for k in range(MOST_ROUNDS + 1)])
-    report = run(config_of(out), runtime=fickle).report
+    report = run(config_of(out), runtime=fickle).report.to_json()
     assert report["verdict"] == "infeasible"
     assert 2 <= len(finalists) <= MOST_ROUNDS
     assert len(set(finalists)) == len(finalists)
@@ -164,7 +164,7 @@ def test_rounds_end_with_the_fastest_network_whatever_the_clock_says(
     """Each miss is small, so that without a last round the aim would creep down for ever."""
     finalists = slow_finalists(monkeypatch, fickle, [1.0])
     slow_verification(monkeypatch, fickle, 4.0)
-    report = run(config_of(out), runtime=fickle).report
+    report = run(config_of(out), runtime=fickle).report.to_json()
     assert report["verdict"] == "missed"
     assert report["ratio"]["high"] > 0.6
     aims = targets(out)
@@ -180,7 +180,7 @@ def test_a_miss_by_the_verification_goes_on_with_another_network(
 ) -> None:
     slow_verification(monkeypatch, fickle, 1.5)
     finalists = slow_finalists(monkeypatch, fickle, [1.0, 1.5])
-    report = run(config_of(out), runtime=fickle).report
+    report = run(config_of(out), runtime=fickle).report.to_json()
     assert report["verdict"] == "met"
     assert report["ratio"]["high"] <= 0.6
     assert 2 <= len(finalists) == len(set(finalists))
@@ -194,7 +194,7 @@ def test_the_report_of_a_miss_is_about_the_network_that_was_proven(
     keep_blocks_in_the_table(monkeypatch)
     slow_verification(monkeypatch, fickle, 1.5)
     finalists = slow_finalists(monkeypatch, fickle, [1.0, 9.0])
-    report = run(config_of(out), runtime=fickle).report
+    report = run(config_of(out), runtime=fickle).report.to_json()
     assert report["verdict"] == "missed"
     assert report["ratio"]["high"] > 0.6
     assert 2 <= len(finalists) <= MOST_ROUNDS
@@ -205,13 +205,13 @@ def test_the_report_of_a_miss_is_about_the_network_that_was_proven(
 
 def least_ratio(folder: Path) -> float:
     """Return the ratio of the smallest network on offer, which every table holds."""
-    report = run(config_of(folder, budget="1 %")).report
+    report = run(config_of(folder, budget="1 %")).report.to_json()
     assert report["verdict"] == "infeasible"
     return float(report["infeasible"]["least_latency_s"] / report["latency_s"]["baseline"]["median"])
 
 
 def test_far_below_what_is_reachable_the_answer_comes_before_any_search(out: Path) -> None:
-    report = run(config_of(out, budget="1 %")).report
+    report = run(config_of(out, budget="1 %")).report.to_json()
     assert report["verdict"] == "infeasible"
     assert len(journal(out)) == 2, "the unpruned and the smallest network"
     assert not (out / "study-0.log").exists()
@@ -222,17 +222,17 @@ def test_far_below_what_is_reachable_the_answer_comes_before_any_search(out: Pat
 
 
 def test_a_budget_that_the_unpruned_network_meets_needs_nothing(out: Path, tmp_path: Path) -> None:
-    report = run(config_of(out, budget="100 %")).report
+    report = run(config_of(out, budget="100 %")).report.to_json()
     assert report["verdict"] == "unneeded"
     assert not (out / "study-0.log").exists()
     generous = Quantity(1.0, "time")
-    assert run(config_of(out / "time", budget=generous)).report["verdict"] == "unneeded"
+    assert run(config_of(out / "time", budget=generous)).report.verdict == "unneeded"
 
 
 def test_a_budget_just_above_the_fastest_network_is_met_with_it(out: Path, tmp_path: Path) -> None:
     """The search stays below a budget by the table's error, but that must not make a reachable one infeasible."""
     budget = least_ratio(tmp_path / "asked") * 1.002
-    report = run(config_of(out, budget=Quantity(budget, "fraction"))).report
+    report = run(config_of(out, budget=Quantity(budget, "fraction"))).report.to_json()
     assert report["verdict"] == "met"
     assert report["ratio"]["high"] <= budget
     check_bundle(out, report)
@@ -243,7 +243,7 @@ def test_a_budget_just_above_the_fastest_network_is_met_with_it(out: Path, tmp_p
 @pytest.mark.slow
 def test_a_budget_just_below_the_fastest_network_is_infeasible(out: Path, tmp_path: Path) -> None:
     budget = least_ratio(tmp_path / "asked") * 0.999
-    report = run(config_of(out, budget=Quantity(budget, "fraction"))).report
+    report = run(config_of(out, budget=Quantity(budget, "fraction"))).report.to_json()
     assert report["verdict"] == "infeasible"
     assert report["infeasible"]["least_latency_s"] > report["budget_s"]
 
@@ -251,7 +251,7 @@ def test_a_budget_just_below_the_fastest_network_is_infeasible(out: Path, tmp_pa
 @pytest.mark.slow
 def test_a_budget_in_seconds_is_judged_by_seconds(out: Path, finished: Path) -> None:
     whole = json.loads((finished / "bundle" / "report.json").read_text())["latency_s"]["baseline"]["median"]
-    report = run(config_of(out, budget=Quantity(whole * 0.6, "time"))).report
+    report = run(config_of(out, budget=Quantity(whole * 0.6, "time"))).report.to_json()
     assert report["verdict"] == "met"
     assert report["budget_s"] == whole * 0.6
     assert report["latency_s"]["subnet"]["high"] <= report["budget_s"]
@@ -272,18 +272,18 @@ class Stolen(NullRuntime):
 
 def test_an_unsteady_machine_is_said_to_be_and_the_next_call_times_again(out: Path) -> None:
     first = run(config_of(out), runtime=Stolen())
-    assert first.report["verdict"] == "unstable"
-    assert any("steal" in reason for reason in first.report["measurements"]["verify"]["judgement"])
+    assert first.report.verdict == "unstable"
+    assert any("steal" in reason for reason in first.report.doubts)
     table = (out / "table.jsonl").read_bytes()
 
     again = run(config_of(out), runtime=Stolen())
     assert again.fresh
-    assert again.report["verdict"] == "unstable"
+    assert again.report.verdict == "unstable"
 
     calm = run(config_of(out))
     assert calm.fresh
-    assert calm.report["verdict"] == "met"
-    assert calm.report["measurements"]["verify"]["judgement"] == []
+    assert calm.report.verdict == "met"
+    assert calm.report.doubts == ()
     assert not run(config_of(out)).fresh
     assert (out / "table.jsonl").read_bytes() == table, "what was timed for the table is not timed again"
 
@@ -291,6 +291,6 @@ def test_an_unsteady_machine_is_said_to_be_and_the_next_call_times_again(out: Pa
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_noisy_machine_comes_to_the_same_verdict(out: Path, seed: int) -> None:
-    report = run(config_of(out), runtime=NullRuntime(noise=0.02, drift=0.05, seed=seed)).report
+    report = run(config_of(out), runtime=NullRuntime(noise=0.02, drift=0.05, seed=seed)).report.to_json()
     assert report["verdict"] == "met"
     assert report["ratio"]["low"] < report["ratio"]["median"] < report["ratio"]["high"] <= 0.6

@@ -59,7 +59,7 @@ def run_small_demo(out: Path, progress: Progress) -> Outcome:
 
 def child(command: Callable[[Path, Progress], Outcome], out: Path, after: int, log: Path) -> None:
     torch.set_num_threads(1)
-    sys.exit(0 if command(out, Killed(after, log)).report["verdict"] == "met" else 1)
+    sys.exit(0 if command(out, Killed(after, log)).report.verdict == "met" else 1)
 
 
 @pytest.mark.slow
@@ -85,8 +85,8 @@ def test_a_kill_after_each_stage_in_turn_changes_nothing(
     first = json.loads((out / "bundle/report.json").read_text())
     outcome = command(out, Silent())
     assert not outcome.fresh, "a finished run answers at once"
-    assert outcome.report == first
-    calm = command(tmp_path / "calm", Silent()).report
+    assert outcome.report.to_json() == first
+    calm = command(tmp_path / "calm", Silent()).report.to_json()
     for key in ("verdict", "accuracy", "parameters", "dims", "blocks"):
         assert first[key] == calm[key], key
     # Times are differences of readings of a clock, which began at another one here.
