@@ -14,6 +14,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from hwprofiles import RUNTIMES, Kind, NullRuntime, RuntimeEntry, Target, available_targets, get_runtime
+from search.bundle import Report
 from search.cli import COMMANDS, GROUPS, make_app
 from search.commands.prune import settings_of
 from search.config import SearchConfig, TaskConfig, config_template
@@ -142,7 +143,7 @@ def test_a_task_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_report_section(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.report.content.SECTIONS", [*SECTIONS, lambda report: Section("dummy", "A dummy")])
-    report = sample("met")
+    report = Report.from_json(sample("met"))
     assert sections(report)[-1].title == "A dummy"
     assert "A dummy" in render_page(report)
 
