@@ -45,7 +45,7 @@ MAX_PARAMETERS = 8
 MAX_MEDIAN_LINES = 120
 """Lines of a package's median file, at most."""
 
-COMMANDS = ("search/cli.py", "search/commands/")
+COMMANDS = "search/commands/"
 """Where callbacks of commands lie. They may have any number of parameters: each is an option that users write."""
 
 OWED: frozenset[str] = frozenset()

@@ -99,8 +99,8 @@ def test_lengths_at_the_limit_are_allowed(plant: Plant) -> None:
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("search/cli.py", "@app.command('x')\ndef f(a, b, c, d, e, f, g, h, i): ...\n"),
-        ("search/commands/x.py", "@app.callback()\n@other\ndef f(a, b, c, d, e, f, g, h, i): ...\n"),
+        ("search/commands/x.py", "def x(a, b, c, d, e, f, g, h, i): ...\n"),
+        ("search/commands/x/command.py", "def x(a, b, c, d, e, f, g, h, i): ...\n"),
         ("search/graph/x.py", "class C:\n    def f(self, a, b, c, d, e, f, g, h): ...\n"),
         ("search/graph/x.py", "class C:\n    @classmethod\n    def f(cls, a, b, c, d, e, f, g, *, h): ...\n"),
     ],
@@ -108,6 +108,12 @@ def test_lengths_at_the_limit_are_allowed(plant: Plant) -> None:
 def test_callbacks_of_commands_and_self_are_not_counted(plant: Plant, path: str, text: str) -> None:
     assert MAX_PARAMETERS == 8
     assert [line for line in plant(path, text) if "parameters" in line] == []
+
+
+@pytest.mark.parametrize("path", ["search/commands/x.py", "search/graph/f.py"])
+def test_other_functions_are_counted(plant: Plant, path: str) -> None:
+    found = plant(path, "def f(a, b, c, d, e, f, g, h, i): ...\n")
+    assert [line for line in found if "`f` has 9 parameters" in line]
 
 
 def test_a_package_of_long_files_is_found(plant: Plant) -> None:
