@@ -140,7 +140,7 @@ def _show_cut(console: Console, report: Mapping[str, Any], bundle: Path) -> None
         text = f"{count} more {'keeps its size' if count == 1 else 'keep their size'}: {reason}"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("", "baseline", "subnet"):
+    for name in ("", "unpruned", "subnet"):
         table.add_column(name, justify="left" if not name else "right")
     table.add_row("parameters", f"{before:,}", f"{after:,}")
     if report["file_bytes"]:

@@ -176,7 +176,7 @@ def show_report(console: Console, report: Report) -> None:
     console.print()
     show_verdict(console, report.verdict)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("", "baseline", "subnet"):
+    for name in ("", "unpruned", "subnet"):
         table.add_column(name, justify="left" if not name else "right")
     for row in _rows(report):
         table.add_row(*row)
@@ -206,7 +206,7 @@ def _lines(report: Report) -> list[str]:
     lines = [f"budget {fact(budget.text)}{meaning} on {fact(first.target)}"]
     if first.ratio is not None:
         median, *ends = (percent(value) for value in (first.ratio.median, first.ratio.low, first.ratio.high))
-        lines.append(f"paired ratio, subnet to baseline: {median} [{', '.join(ends)}]")
+        lines.append(f"paired ratio, subnet to unpruned: {median} [{', '.join(ends)}]")
     if report.verdict == "unstable":
         lines += [f"too unsteady to tell: {reason}" for reason in report.doubts or ("no reason was recorded",)]
     if report.infeasible is not None:

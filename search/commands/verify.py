@@ -22,7 +22,7 @@ from hwprofiles import (
 )
 
 from ..bundle import Bundle
-from ..deploy import SUBNET, Verification
+from ..deploy import BASELINE, SUBNET, Verification
 from ..errors import BundleError, ConfigError
 from ..surgery import MOST_RUN_BYTES
 from ..verdicts import VERDICTS, worst
@@ -91,7 +91,7 @@ def _show_verification(console: Console, verification: Verification) -> None:
     for name in measured.names:
         interval = measured.seconds(name)
         text = "too few windows" if interval is None else format_interval(interval.median, interval.low, interval.high)
-        console.print(f"{name}: {text}", highlight=False)
+        console.print(f"{'unpruned' if name == BASELINE else name}: {text}", highlight=False)
     ratio = measured.ratio(SUBNET)
     if ratio is not None:
         low, high = format_percent(ratio.low), format_percent(ratio.high)
