@@ -18,7 +18,7 @@ from ..progress import Progress
 from ..solve import least_latency
 from ..study import Objective
 from ..tasks import Task
-from . import summary
+from . import doubts, summary
 from .aiming import chosen, next_aim
 from .context import Context
 from .finalist import Finalist
@@ -155,7 +155,7 @@ class Stages:
     def _tell_few_steps(self, task: Task) -> None:
         settings = self._config.finetune
         steps = Length.of(settings.epochs, settings.minutes, task.steps_per_epoch).steps
-        if steps is not None and steps < summary.FEW_STEPS:
+        if steps is not None and steps < doubts.FEW_STEPS:
             self._progress.note(
                 f"The fine-tuning takes {steps} steps in all ({settings.epochs:g} epochs of {task.steps_per_epoch}): "
                 "few for a network that was cut. More `epochs`, or a smaller `batch_size`, make more."

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from hwprofiles import Interval, Quantity, format_percent, format_seconds
+from hwprofiles import Interval, Quantity, format_seconds
 from latency_tables import LatencyTable, Predictor
 
 from ..bench import Bench, in_seconds
@@ -42,15 +42,9 @@ from ..bundle import (
 from ..config import RunConfig
 from ..deploy import BASELINE, SUBNET, Verdict, Verification
 from ..graph import Blueprint, Candidate, full
-from .aiming import USED
+from . import doubts
 from .finalist import Finalist
 from .finish import Finished
-
-ROUGH_TABLE = 0.10
-"""Mean error of a table near the budget above which a report warns."""
-
-FEW_STEPS = 50
-"""Steps of a fine-tuning below which it is said how many there were."""
 
 
 def spread_of(interval: Interval | None) -> Spread | None:
@@ -170,12 +164,12 @@ def answered(
         ratio=spread_of(measured.ratio(SUBNET)),
         predicted_s=read_value(Prediction, dict(finalist.predicted)),
     )
-    doubts = [
-        *_drift(then.latency_s.baseline, measured.seconds(BASELINE)),
-        *_few(finished.history),
+    found = [
+        *doubts.drift(then.latency_s.baseline, measured.seconds(BASELINE)),
+        *doubts.few(finished.history),
     ]
     if then.budget_s is not None:
-        doubts = [*_rough(predictor, then.budget_s), *doubts, *_unused(finalist, then.budget_s)]
+        found = [*doubts.rough(predictor, then.budget_s), *found, *doubts.unused(finalist, then.budget_s)]
     return replace(
         with_errors(opened, predictor),
         targets=(answer,),
@@ -193,7 +187,7 @@ def answered(
         predicted_vs_measured=tuple(_compared(item) for item in _distinct(finalists)),
         export_difference=finished.export_difference,
         proofs={name: read_value(ProofFacts, proof) for name, proof in finished.proofs.items()} or opened.proofs,
-        warnings=(*opened.warnings, *doubts),
+        warnings=(*opened.warnings, *found),
     )
 
 
@@ -205,38 +199,6 @@ def with_errors(opened: Report, predictor: Predictor) -> Report:
 
 def _sizes(counts: Mapping[str, int]) -> Sizes:
     return Sizes(counts[BASELINE], counts[SUBNET])
-
-
-def _rough(predictor: Predictor, budget_s: float) -> list[str]:
-    """Warn when the table predicts badly where it was used, as it does when other work ran while it was built."""
-    near = predictor.held_out.near(budget_s)
-    if near.mape <= ROUGH_TABLE:
-        return []
-    return [
-        f"The latency table errs by {format_percent(near.mape)} on unseen networks near the budget, so the search was "
-        "led badly, though the answer was timed. Give the machine to the run alone, and begin again in a new folder."
-    ]
-
-
-def _few(history: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Warn when the network was hardly trained."""
-    steps = sum(int(epoch["steps"]) for epoch in history)
-    if steps >= FEW_STEPS:
-        return []
-    return [
-        f"The fine-tuning took {steps} steps in all, which is little for a network that was cut: more `epochs`, or a "
-        "smaller `batch_size`, may raise its score."
-    ]
-
-
-def _unused(finalist: Finalist, budget_s: float) -> list[str]:
-    """Say when the answer leaves some of its budget unused: no better network was found between."""
-    if finalist.measured.high >= USED * budget_s:
-        return []
-    return [
-        f"The answer uses {format_percent(finalist.measured.high / budget_s)} of the budget: of the networks that were "
-        "timed, none inside it was found to lose less."
-    ]
 
 
 def _budget_now(budget: Quantity, baseline: Interval | None, then: float | None) -> float | None:
@@ -280,17 +242,3 @@ def _compared(finalist: Finalist) -> Compared:
     measured = finalist.measured
     what = f"finalist of round {finalist.round + 1}"
     return Compared(what, finalist.estimate_s, measured.median, measured.low, measured.high)
-
-
-def _drift(then: Spread | None, now: Interval | None) -> list[str]:
-    """Warn when the unpruned network's speed has left the interval that the table recorded."""
-    if now is None or then is None or then.low is None or then.high is None:
-        return []
-    if now.low <= then.high and then.low <= now.high:
-        return []
-    return [
-        f"The machine's speed has changed since the table was built: the unpruned network took "
-        f"{format_seconds(then.median)} then and {format_seconds(now.median)} now. Ratios move less, but those of "
-        "small networks by up to a tenth and more, so the table may have led the search badly, though the answer was "
-        "timed. Where predicted and measured are far apart, begin again in a new folder."
-    ]

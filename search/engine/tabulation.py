@@ -13,7 +13,7 @@ from ..config import RunConfig
 from ..folder import Folder
 from ..graph import Candidate
 from ..progress import Progress
-from . import summary
+from . import doubts
 from .folder import timed
 from .rounds import aim
 
@@ -63,14 +63,14 @@ class Tabulation:
 
         def judge() -> dict[str, Any]:
             error = predictor.held_out.near(budget_s).mape
-            return {"mean_error": error, "rough": error > summary.ROUGH_TABLE}
+            return {"mean_error": error, "rough": error > doubts.ROUGH_TABLE}
 
         return bool(self._folder.step(ROUGH_FILE, ROUGH, judge)["rough"])
 
     def _retimed(self, candidates: list[Candidate]) -> LatencyTable:
         """Time a table's networks once more, those near the budget first, for a while."""
         self._progress.note(
-            f"That is more than {format_percent(summary.ROUGH_TABLE)}: other work may have run beside the timing. Its "
+            f"That is more than {format_percent(doubts.ROUGH_TABLE)}: other work may have run beside the timing. Its "
             f"networks are timed once more, for {format_seconds(RETIMING_S)} at most."
         )
         return self._fill(candidates, "its networks, once more", times=2, time_limit_s=RETIMING_S)
