@@ -45,7 +45,7 @@ def without(blueprint: Blueprint, candidate: Candidate) -> Subnet:
     return cut(blueprint, select(blueprint, candidate))
 
 
-def written(blueprint: Blueprint) -> set[str]:
+def written(blueprint: Blueprint) -> frozenset[str]:
     """Return the calls that no cut network has, for it names the sizes that these compute."""
     return edited(blueprint, Choices()).live - {node.name for node in without(blueprint, full(blueprint)).graph.nodes}
 
