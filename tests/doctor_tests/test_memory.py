@@ -11,7 +11,7 @@ import resource
 import torch
 from torch import nn
 from search.graph import comb, training_only
-from search.doctor.content import examine
+from search.commands.doctor.content import examine
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
