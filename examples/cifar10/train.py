@@ -16,7 +16,7 @@ from net import make_net
 from safetensors.torch import save_file
 
 from search.config import FinetuneSettings
-from search.finetune import FitStep, evaluate_module, fit
+from search.finetune import Duration, FitStep, evaluate_module, fit
 from search.tasks import ClassificationTask, ImageExamples, ImageRequest, read_images
 
 FOLDER = Path(__file__).parent
@@ -50,8 +50,7 @@ def train(data: Path, out: Path, seed: int, epochs: float | None, minutes: float
     result = fit(
         model,
         task,
-        epochs=epochs,
-        minutes=minutes,
+        Duration(epochs, minutes),
         settings=SETTINGS,
         checkpoint=out.with_suffix(".ckpt"),
         seed=seed,
