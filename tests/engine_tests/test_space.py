@@ -101,7 +101,7 @@ def test_off_diagonal_cells_of_a_depthwise_unit_may_be_unknown() -> None:
 
 @pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
 def test_cells_are_known_seconds(bad: float) -> None:
-    with pytest.raises(ValueError, match=r"unit 'stem' has (-1.0|nan|inf): measure"):
+    with pytest.raises(ValueError, match=r"piece 'stem' has (-1.0|nan|inf): measure"):
         UnitCells("stem", None, None, np.array([[bad]]))
 
 
@@ -117,7 +117,7 @@ def test_widths_increase(levels: tuple[int, ...]) -> None:
         ({"blocks": (BlockKnob("mid", ("c",)),)}, r"Block 'mid' hides names .* \['c'\]"),
         ({"widths": (WidthKnob("a", (8, 16)), WidthKnob("b", (4, 8)))}, r"needs cells of shape \(2, 2\)"),
         ({"widths": (WidthKnob("a", (8,)), WidthKnob("a", (8,)))}, r"these repeat: \['a'\]"),
-        ({"units": (UnitCells("up", "b", None, np.ones((3, 1))),)}, "add it to the unit's blocks"),
+        ({"units": (UnitCells("up", "b", None, np.ones((3, 1))),)}, "add it to the piece's blocks"),
         ({"fixed_s": -1.0}, "Fixed time"),
     ],
 )

@@ -68,7 +68,7 @@ def test_a_lost_baseline_is_said_and_measured_again(fill: Fill, store: Store) ->
     table = read_table(store.path, fingerprint=MACHINE)
     assert table.rows == ()
     assert "Line 2 " in table.notes[0]
-    assert "baseline" in table.notes[1]
+    assert "unpruned network" in table.notes[1]
     after = fill(jobs)
     assert [row.job for row in after.rows] == [row.job for row in before.rows]
 
