@@ -25,9 +25,14 @@ def run_here(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(command, 0, "", "")
 
 
+def let_reload_here(patch: pytest.MonkeyPatch) -> None:
+    """Let the proof `reload` read stored networks in this process, as long as a patch lasts."""
+    patch.setattr(import_module("search.surgery.proofs.reloaded"), "subprocess", SimpleNamespace(run=run_here))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def reload_here() -> Iterator[None]:
-    """Let the proof `reload` read stored networks in this process."""
+    """Let it do so in all tests of a folder."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(import_module("search.surgery.proofs.reloaded"), "subprocess", SimpleNamespace(run=run_here))
+        let_reload_here(patch)
         yield

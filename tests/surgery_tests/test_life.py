@@ -20,6 +20,7 @@ from search.surgery import Subnet, cut, from_bytes, permutation, reloaded, silen
 from tests.language import language, tokens
 from tests.networks import EXAMPLE, residual
 from tests.programs import opened
+from tests.reloading import let_reload_here
 from tests.twins import SMALL, randomise
 
 
@@ -208,7 +209,9 @@ def test_calls_that_name_a_type_follow_the_network_to_another() -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_files_hold_the_same_network(name: str, tmp_path: Path) -> None:
+def test_files_hold_the_same_network(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name != "residual":
+        let_reload_here(monkeypatch)
     subnet, traced, rng = last(name), cuts(name)[-1].blueprint.trace, np.random.default_rng(0)
     x = batch_of(name)
     for dynamic, batches in ((False, (1,)), (True, (1, 3))):

@@ -17,6 +17,7 @@ from search.deploy import export, exported
 from search.graph import Candidate, Selection, comb, full
 from search.importance import select
 from search.surgery import Proof, original, permutation, reloaded, silenced, to_bytes
+from tests.reloading import let_reload_here
 
 from .proven import Forward, Net, X, half, proofs
 
@@ -174,7 +175,11 @@ DRAWS: dict[str, tuple[Forward, str]] = {
 
 
 @pytest.mark.parametrize("name", DRAWS)
-def test_a_network_that_draws_is_proven_or_the_operator_is_named(name: str, tmp_path: Path) -> None:
+def test_a_network_that_draws_is_proven_or_the_operator_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name != "two":
+        let_reload_here(monkeypatch)
     forward, operators = DRAWS[name]
     blueprint, subnet, found = proofs(Net(forward))
     for file, content in to_bytes(subnet).items():
