@@ -10,7 +10,7 @@ from .errors import (
     LockedTableError,
     SparseTableError,
     TableError,
-    UnknownUnitError,
+    UnknownPieceError,
 )
 from .families import Family, Grouping
 from .fit import Bend, HeldOut, Pace, cross_validate
@@ -20,12 +20,12 @@ from .journal.merge import Merged, merge
 from .journal.provenance import Provenance, provenance
 from .journal.reading import read_table
 from .kernels import KernelPredictor, Neighbours, held_out_hit_rate, hit_rate
-from .keys import Unit, UnitKey
+from .keys import Piece, PieceKey
 from .predict import Estimate, Predictor
 from .rig import Rig
 from .stairs import MOST_LEVELS, EvenStairs, Stairs, tread_edges
 from .stairs.sweep import Sweep, adaptive, sweep
-from .table import LatencyTable, NetworkRow, UnitRow
+from .table import LatencyTable, NetworkRow, PieceRow
 
 __all__ = [
     "Bend",
@@ -52,6 +52,9 @@ __all__ = [
     "Origin",
     "Pace",
     "Patience",
+    "Piece",
+    "PieceKey",
+    "PieceRow",
     "Predictor",
     "Provenance",
     "Record",
@@ -64,10 +67,7 @@ __all__ = [
     "Sweep",
     "TableDifference",
     "TableError",
-    "Unit",
-    "UnitKey",
-    "UnitRow",
-    "UnknownUnitError",
+    "UnknownPieceError",
     "adaptive",
     "build",
     "compare_tables",

@@ -26,7 +26,7 @@ from hwprofiles import (
     compare_files,
 )
 
-from .journal import BASELINE, SUBNET, Origin, Record, UnitNodes, Writer
+from .journal import BASELINE, SUBNET, Origin, PieceNodes, Record, Writer
 from .journal.claiming import claim
 from .journal.reading import assemble
 from .rig import Rig
@@ -49,20 +49,20 @@ class Job:
     Attributes:
         key: Content hash of its structure, equal for equal networks and stable between runs.
         artefact: Makes the file's content; called only when the job is measured.
-        units: Unit name -> its key, names of the values that the nodes belonging to it produce.
+        pieces: Piece name -> its key, names of the values that the nodes belonging to it produce.
         origin: "level" to fill cells, "holdout" to check predictions before it fills cells, "finalist" for a candidate
             to be proven.
     """
 
     key: str
     artefact: Callable[[], bytes]
-    units: UnitNodes
+    pieces: PieceNodes
     origin: Origin = "level"
 
     def __post_init__(self) -> None:
-        if not self.key or not self.units:
+        if not self.key or not self.pieces:
             raise ValueError(
-                f"A job has a key and at least one piece, but got {self.key!r} with {len(self.units)} pieces."
+                f"A job has a key and at least one piece, but got {self.key!r} with {len(self.pieces)} pieces."
             )
         if self.key == BASELINE:
             raise ValueError(f"A job's key is a content hash, but {self.key!r} is what comparisons call the canary.")
@@ -164,7 +164,7 @@ class _Bench:
     def record(self, job: Job, measurement: Measurement | None, nodes: Sequence[NodeTime], message: str) -> Record:
         date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         return Record(
-            job.key, job.origin, self.fingerprint, self.versions, date, job.units, measurement, tuple(nodes), message
+            job.key, job.origin, self.fingerprint, self.versions, date, job.pieces, measurement, tuple(nodes), message
         )
 
 
@@ -195,7 +195,7 @@ def _check_baseline(held: dict[str, Record], baseline: Job) -> None:
 
 
 def _as_baseline(baseline: Job) -> Job:
-    return Job(baseline.key, baseline.artefact, baseline.units, BASELINE)
+    return Job(baseline.key, baseline.artefact, baseline.pieces, BASELINE)
 
 
 def _distinct(jobs: Iterable[Job], baseline: Job) -> list[Job]:
@@ -203,7 +203,7 @@ def _distinct(jobs: Iterable[Job], baseline: Job) -> list[Job]:
     found: dict[str, Job] = {}
     for job in jobs:
         twin = found.setdefault(job.key, job)
-        if dict(twin.units) != dict(job.units):
+        if dict(twin.pieces) != dict(job.pieces):
             raise ValueError(f"A job's key stands for its structure, but two jobs of key {job.key!r} differ in pieces.")
     found.pop(baseline.key, None)
     return list(found.values())
@@ -252,9 +252,9 @@ def _is_done(job: Job, held: dict[str, Record], writer: Writer, retry_failed: bo
         return False
     if record.failed:
         return not retry_failed
-    if dict(record.units) != dict(job.units) or record.origin != job.origin:
-        # The timing stands; only what the caller calls its units, or wants it for, has changed.
-        writer.append(replace(record, units=job.units, origin=job.origin))
+    if dict(record.pieces) != dict(job.pieces) or record.origin != job.origin:
+        # The timing stands; only what the caller calls its pieces, or wants it for, has changed.
+        writer.append(replace(record, pieces=job.pieces, origin=job.origin))
     return True
 
 

@@ -11,28 +11,28 @@ from numpy.typing import NDArray
 
 from .families import Family
 from .fit import ORIGINS, Array, Bend, Codes
-from .keys import UnitKey
+from .keys import PieceKey
 
 Levels = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Place one unit in a space: its key for every combination of levels of the knobs that it depends on.
+    """Place one piece in a space: its key for every combination of levels of the knobs that it depends on.
 
     A knob is a column of the level matrices that `Compiled.batch` takes, a level a choice of it: a width, whether a
     block stays, a resolution.
 
     Attributes:
-        knobs: Columns, ascending; empty for a unit that never changes.
+        knobs: Columns, ascending; empty for a piece that never changes.
         sizes: Number of levels of each of these knobs.
-        keys: The unit's key at each combination, in C order (the last knob runs fastest); None where the unit is
+        keys: The piece's key at each combination, in C order (the last knob runs fastest); None where the piece is
             absent there and takes no time, as in a removed block.
     """
 
     knobs: tuple[int, ...]
     sizes: tuple[int, ...]
-    keys: tuple[UnitKey | None, ...]
+    keys: tuple[PieceKey | None, ...]
 
     def __post_init__(self) -> None:
         if list(self.knobs) != sorted(set(self.knobs)) or min(self.knobs, default=0) < 0:
@@ -52,23 +52,23 @@ class Slot:
         knob_in: int | None,
         knob_out: int | None,
     ) -> Slot:
-        """Return the slot of a unit of one family whose widths are set by up to two knobs.
+        """Return the slot of a piece of one family whose widths are set by up to two knobs.
 
         Args:
             family: Of its keys.
             widths_in: Width in at each level of `knob_in`; a single one where that is None.
             widths_out: Likewise of `knob_out`.
             knob_in: Column of the knob that sets the width in.
-            knob_out: Likewise; the same column as `knob_in` for a unit such as a depthwise convolution.
+            knob_out: Likewise; the same column as `knob_in` for a piece such as a depthwise convolution.
         """
         if knob_in is not None and knob_in == knob_out:
             pairs = list(zip(widths_in, widths_out, strict=True))
-            return cls((knob_in,), (len(pairs),), tuple(UnitKey(family, pair) for pair in pairs))
+            return cls((knob_in,), (len(pairs),), tuple(PieceKey(family, pair) for pair in pairs))
         for knob, widths in ((knob_in, widths_in), (knob_out, widths_out)):
             if knob is None and len(widths) != 1:
                 raise ValueError(f"A width that no knob sets is one number, but {str(family)!r} has {tuple(widths)}.")
         keys = np.empty((len(widths_in), len(widths_out)), dtype=object)
-        keys[:] = [[UnitKey(family, (i, o)) for o in widths_out] for i in widths_in]
+        keys[:] = [[PieceKey(family, (i, o)) for o in widths_out] for i in widths_in]
         axes = [
             (knob, size) for knob, size in ((knob_in, len(widths_in)), (knob_out, len(widths_out))) if knob is not None
         ]
@@ -92,8 +92,8 @@ class Compiled:
 
     Attributes:
         grids: Sums of cells; the additive problem in full, for exact solvers too.
-        fixed_s: What the units that never change add to every sum.
-        fixed_code: Worst origin among the units that never change.
+        fixed_s: What the pieces that never change add to every sum.
+        fixed_code: Worst origin among the pieces that never change.
         interval: Factors on a prediction, low and high.
         bend: From the sum to seconds.
     """

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .fit import Array, features
-from .keys import UnitKey
+from .keys import PieceKey
 
 PRIOR_NETWORKS = 0.1
 """Information about each term that is there before any timing, in timings: without, the first choices are arbitrary.
@@ -15,7 +15,7 @@ From 0.01 to 10 it makes little difference."""
 
 
 def informative(
-    networks: Sequence[Sequence[UnitKey]], known: Sequence[Sequence[UnitKey]], count: int, quantum: int
+    networks: Sequence[Sequence[PieceKey]], known: Sequence[Sequence[PieceKey]], count: int, quantum: int
 ) -> list[int]:
     """Choose networks to time for laws of whole networks, the most informative first.
 
@@ -25,8 +25,8 @@ def informative(
     fraction of the unpruned network's.
 
     Args:
-        networks: Units of each to choose from, of no operation that the unpruned network lacks.
-        known: Units of those that are timed in any case, the unpruned network first.
+        networks: Pieces of each to choose from, of no operation that the unpruned network lacks.
+        known: Pieces of those that are timed in any case, the unpruned network first.
         count: To choose.
         quantum: Units in one step of the runtime.
 
@@ -48,10 +48,10 @@ def informative(
     return chosen
 
 
-def _relative(networks: Sequence[Sequence[UnitKey]], operations: Sequence[str], quantum: int) -> Array:
+def _relative(networks: Sequence[Sequence[PieceKey]], operations: Sequence[str], quantum: int) -> Array:
     """Return each network's terms as fractions of the first one's, relative to its time as far as they tell it."""
     found = features(networks, operations, quantum)
     found = found / found[0]
     times = found.mean(axis=1, keepdims=True)
-    # A network of no units takes no time, and tells nothing.
+    # A network of no pieces takes no time, and tells nothing.
     return np.asarray(np.divide(found, times, out=np.zeros_like(found), where=times > 0))

@@ -7,7 +7,7 @@ LatheError (hwprofiles)
     ├── CorruptTableError     no readable header, or a format that this version does not know
     ├── LockedTableError      another process is writing it
     ├── SparseTableError      too few networks to predict from
-    └── UnknownUnitError      a unit of a family that was never measured
+    └── UnknownPieceError      a piece of a family that was never measured
 ```
 """
 
@@ -38,8 +38,8 @@ class SparseTableError(TableError):
     """Say that a table holds too few networks to predict from."""
 
 
-class UnknownUnitError(TableError):
-    """Say which families of units were never measured.
+class UnknownPieceError(TableError):
+    """Say which families of pieces were never measured.
 
     Attributes:
         families: All unknown families of the request, sorted.

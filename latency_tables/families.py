@@ -1,4 +1,4 @@
-"""What a unit computes, apart from its widths: typed fields, and the one place that writes and reads their spelling.
+"""What a piece computes, apart from its widths: typed fields, and the one place that writes and reads their spelling.
 
 Journals, hashes and messages hold the spelling, so it never changes. Its words, with one space between them::
 
@@ -33,7 +33,7 @@ class Family:
     Families are equal, and ordered, as their spellings are.
 
     Attributes:
-        operator: Name of the operator that begins the unit, its class.
+        operator: Name of the operator that begins the piece, its class.
         kernel: Sizes of a convolution's kernel.
         stride: Steps of it.
         traits: Whatever else tells what is computed: the equation and the shapes of a product.
@@ -99,7 +99,7 @@ class Family:
 
     @property
     def positions(self) -> tuple[int, int]:
-        """Positions in the tensors that the unit reads and makes: the products of their sizes but for the widths.
+        """Positions in the tensors that the piece reads and makes: the products of their sizes but for the widths.
 
         (1024, 256) for `conv2d k3x3 s2x2 dense in32x32 out16x16`; 1 for what the family does not say.
         """

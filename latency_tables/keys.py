@@ -1,4 +1,4 @@
-"""Name a unit of work so that equal units share their measurements."""
+"""Name a piece of work so that equal pieces share their measurements."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from .families import Family
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class UnitKey:
-    """Name what one fused unit of a network computes; two units with equal keys share rows.
+class PieceKey:
+    """Name what one fused piece of a network computes; two pieces with equal keys share rows.
 
     Attributes:
         family: Operator and everything else that matters to the time but the two widths.
@@ -28,23 +28,23 @@ class UnitKey:
             )
 
     @classmethod
-    def of(cls, spelling: str, widths: tuple[int, int]) -> UnitKey:
+    def of(cls, spelling: str, widths: tuple[int, int]) -> PieceKey:
         """Return the key of a family that is spelled as in journals; see `Family.parse`."""
         return cls(Family.parse(spelling), widths)
 
     @property
     def kind(self) -> str:
-        """Class of the unit: the operator of its family."""
+        """Class of the piece: the operator of its family."""
         return self.family.operator
 
     @property
     def operation(self) -> str:
-        """What the unit computes, whatever the sizes of its tensors and what follows it; see `Family`."""
+        """What the piece computes, whatever the sizes of its tensors and what follows it; see `Family`."""
         return self.family.operation
 
     @property
     def positions(self) -> tuple[int, int]:
-        """Positions in the tensors that the unit reads and makes; see `Family`."""
+        """Positions in the tensors that the piece reads and makes; see `Family`."""
         return self.family.positions
 
     def to_json(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class UnitKey:
         return {"family": str(self.family), "widths": list(self.widths)}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> UnitKey:
+    def from_json(cls, data: dict[str, Any]) -> PieceKey:
         """Read what `to_json` wrote.
 
         Raises:
@@ -62,5 +62,5 @@ class UnitKey:
         return cls.of(data["family"], (width_in, width_out))
 
 
-Unit = tuple[str, UnitKey]
-"""A unit of one network: its name there, and its key."""
+Piece = tuple[str, PieceKey]
+"""A piece of one network: its name there, and its key."""

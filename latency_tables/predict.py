@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .compiled import Compiled, Grid, Slot, merge_grids
 from .families import Family
 from .fit import ORIGINS, Array, Bend, CellOrigin, HeldOut, Model, Pace, cross_validate, fit_model
-from .keys import UnitKey
+from .keys import PieceKey
 from .table import LatencyTable
 
 FOLDS = 10
@@ -28,7 +28,7 @@ class Estimate:
         seconds: At the table's reference speed.
         low: Lower end of the 95 % interval: what the model leaves open, as wide as held-out networks show.
         high: Its upper end.
-        origin: The worst of the network's units: "measured", "interpolated" between measured widths, or
+        origin: The worst of the network's pieces: "measured", "interpolated" between measured widths, or
             "extrapolated" beyond them.
     """
 
@@ -51,11 +51,11 @@ class Predictor:
     A network's seconds are `bend` of the sum of its units' cells; `bend` is monotone, so a search may add cells itself
     and hold the sum against a budget that is bent back (`Bend.sums`).
 
-    The profile's cell of a key is the mean over all timed units of that key of share x network's sum, where the sum is
+    The profile's cell of a key is the mean over all timed pieces of that key of share x network's sum, where the sum is
     ratio x reference seconds, bent back:
     shares come from the runtime's profile in context, what profiling adds to each node taken off
     (`overhead.profiling_overhead`); the scale comes from un-profiled runs of the whole network against the baseline.
-    Time of nodes that belong to no unit (reorders between layouts) is spread proportionally over the units. Between
+    Time of nodes that belong to no piece (reorders between layouts) is spread proportionally over the pieces. Between
     and beyond measured widths a staircase law takes over, corrected by the measured neighbours
     (`cells.FamilyCells`). What whole networks say about cells corrects them all (`correction.Correction`), the measured
     ones too.
@@ -102,46 +102,46 @@ class Predictor:
         """How ratios depend on the machine's pace; see `pace`."""
         return self.model.pace
 
-    def estimate(self, units: Sequence[UnitKey], slowdown: float = 0.0) -> Estimate:
+    def estimate(self, pieces: Sequence[PieceKey], slowdown: float = 0.0) -> Estimate:
         """Predict one network.
 
         Args:
-            units: Keys of all its units, in any order.
+            pieces: Keys of all its pieces, in any order.
             slowdown: Logarithm of how many times as long the unpruned network takes where the ratio is taken as it did
                 for the reference. Seconds are at the reference speed nevertheless.
 
         Raises:
-            UnknownUnitError: Units are of families that were never measured; it names all of them.
+            UnknownPieceError: Pieces are of families that were never measured; it names all of them.
         """
-        seconds, codes = self.model.networks([units], slowdown)
-        half = _NORMAL_95 * self.held_out.stretch * self.model.deviations([units])
+        seconds, codes = self.model.networks([pieces], slowdown)
+        half = _NORMAL_95 * self.held_out.stretch * self.model.deviations([pieces])
         low, middle, high = (float(end[0]) for end in (seconds * np.exp(-half), seconds, seconds * np.exp(half)))
         return Estimate(middle, low, high, ORIGINS[codes[0]])
 
-    def predict_units(self, networks: Sequence[Sequence[UnitKey]]) -> Array:
+    def predict_pieces(self, networks: Sequence[Sequence[PieceKey]]) -> Array:
         """Return seconds of shape (len(networks),); arguments and errors as of `estimate`."""
         return self.model.networks(networks)[0]
 
-    def summands(self, keys: Sequence[UnitKey]) -> Array:
-        """Return what each unit adds to the sum that `bend` turns into seconds, shape (len(keys),).
+    def summands(self, keys: Sequence[PieceKey]) -> Array:
+        """Return what each piece adds to the sum that `bend` turns into seconds, shape (len(keys),).
 
         Raises:
-            UnknownUnitError: A family was never measured.
+            UnknownPieceError: A family was never measured.
         """
         return self.model.cells(keys)[0]
 
-    def cell(self, key: UnitKey) -> tuple[float, CellOrigin]:
-        """Return what one unit adds to the sum, and where that comes from; see `summands`."""
+    def cell(self, key: PieceKey) -> tuple[float, CellOrigin]:
+        """Return what one piece adds to the sum, and where that comes from; see `summands`."""
         seconds, codes = self.model.cells([key])
         return float(seconds[0]), ORIGINS[codes[0]]
 
-    def parts(self, units: Sequence[UnitKey]) -> Array:
-        """Return the seconds of each unit inside this network, shape (len(units),): they sum to its estimate.
+    def parts(self, pieces: Sequence[PieceKey]) -> Array:
+        """Return the seconds of each piece inside this network, shape (len(pieces),): they sum to its estimate.
 
         Raises:
-            UnknownUnitError: A family was never measured.
+            UnknownPieceError: A family was never measured.
         """
-        summands = self.summands(units)
+        summands = self.summands(pieces)
         total = float(summands.sum())
         return summands * (float(self.bend.seconds(total)) / total) if total else summands
 
@@ -152,13 +152,13 @@ class Predictor:
             Widths in of shape (n_in,), widths out of shape (n_out,), summands and origins of shape (n_in, n_out).
 
         Raises:
-            UnknownUnitError: The family was never measured.
+            UnknownPieceError: The family was never measured.
         """
         if family not in self.model.families:
-            self.model.cells([UnitKey(family, (1, 1))])
+            self.model.cells([PieceKey(family, (1, 1))])
         own = self.model.families[family]
         width_in, width_out = own.widths_in.astype(np.int64), own.widths_out.astype(np.int64)
-        keys = [UnitKey(family, (int(i), int(o))) for i in width_in for o in width_out]
+        keys = [PieceKey(family, (int(i), int(o))) for i in width_in for o in width_out]
         seconds, codes = self.model.cells(keys)
         shape = (len(width_in), len(width_out))
         return width_in, width_out, seconds.reshape(shape), np.asarray(ORIGINS)[codes].reshape(shape)
@@ -167,7 +167,7 @@ class Predictor:
         """Look up every cell that a space can reach, for predictions of many candidates at once.
 
         Raises:
-            UnknownUnitError: See `estimate`.
+            UnknownPieceError: See `estimate`.
             ValueError: A knob has different numbers of levels in two slots.
         """
         keys = sorted({key for slot in slots for key in slot.keys if key is not None})

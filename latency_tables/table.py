@@ -14,13 +14,13 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 from hwprofiles import Interval, writing_whole
 
 from .journal import BASELINE, Header, Origin
-from .keys import UnitKey
+from .keys import PieceKey
 from .stairs import Stairs
 
 
 @dataclass(frozen=True, slots=True)
-class UnitRow:
-    """One unit of one timed network.
+class PieceRow:
+    """One piece of one timed network.
 
     Attributes:
         name: Its name in that network.
@@ -31,7 +31,7 @@ class UnitRow:
     """
 
     name: str
-    key: UnitKey
+    key: PieceKey
     share: float | None
     profiled_s: float | None = None
     operators: tuple[str, ...] = ()
@@ -47,9 +47,9 @@ class NetworkRow:
         ratio: Time relative to the baseline, paired window by window; exactly 1 for the baseline itself.
         seconds: `ratio` at the table's reference speed.
         window_ratios: The ratio in each window, in order of time.
-        units: Its units.
-        hit_rate: Share of its units that the runtime's profile has a node for.
-        loose: Share of its profiled time that belongs to no unit.
+        pieces: Its pieces.
+        hit_rate: Share of its pieces that the runtime's profile has a node for.
+        loose: Share of its profiled time that belongs to no piece.
         judgement: Why the timing calls itself unstable; empty where it does not.
         date: ISO 8601 date in UTC.
         raw_s: Median seconds of its windows as the machine ran then; None where that was not kept.
@@ -62,7 +62,7 @@ class NetworkRow:
     ratio: Interval
     seconds: Interval
     window_ratios: tuple[float, ...]
-    units: tuple[UnitRow, ...]
+    pieces: tuple[PieceRow, ...]
     hit_rate: float
     loose: float
     judgement: tuple[str, ...]
@@ -100,13 +100,13 @@ class LatencyTable:
 
     @property
     def hit_rate(self) -> float | None:
-        """Share of all units that the runtime's profiles have a node for; None without rows."""
-        sizes = [len(row.units) for row in self.rows]
+        """Share of all pieces that the runtime's profiles have a node for; None without rows."""
+        sizes = [len(row.pieces) for row in self.rows]
         hits = sum(row.hit_rate * size for row, size in zip(self.rows, sizes, strict=True))
         return hits / sum(sizes) if sum(sizes) else None
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one line a unit of each network; times in seconds at the reference speed."""
+        """Return one line a piece of each network; times in seconds at the reference speed."""
         return pd.DataFrame([line for row in self.rows for line in _lines(row)], columns=list(_COLUMNS)).astype(
             _COLUMNS
         )
@@ -149,6 +149,14 @@ _COLUMNS = {
 def _lines(row: NetworkRow) -> Iterable[tuple[object, ...]]:
     network = (row.job, row.origin, row.ratio.median, row.seconds.median, row.seconds.low, row.seconds.high)
     about = (len(row.window_ratios), not row.judgement, row.date)
-    for unit in row.units:
-        share = math.nan if unit.share is None else unit.share
-        yield (*network, unit.name, str(unit.key.family), *unit.key.widths, share, share * row.seconds.median, *about)
+    for piece in row.pieces:
+        share = math.nan if piece.share is None else piece.share
+        yield (
+            *network,
+            piece.name,
+            str(piece.key.family),
+            *piece.key.widths,
+            share,
+            share * row.seconds.median,
+            *about,
+        )

@@ -24,8 +24,8 @@ from latency_tables import Estimate, KernelPredictor, Predictor, Store, hit_rate
 from search.bench.bench import Bench
 from search.commands.profile import measure
 from search.graph import Candidate
-from search.graph.keys import units
 from search.graph.neighbours import neighbours
+from search.graph.pieces import pieces
 from search.progress import Silent
 
 from .figures import MOST_ERROR, claims, errors
@@ -96,7 +96,7 @@ def kernel_rate(bench: Bench, table: Any, chosen: list[Candidate], folder: Path)
     rates = []
     for candidate in chosen:
         made = kernels(bench.runtime, bench.target, path_of(bench, candidate, folder))
-        rates.append(hit_rate(learnt.network(units(bench.blueprint, candidate)) or [], made))
+        rates.append(hit_rate(learnt.network(pieces(bench.blueprint, candidate)) or [], made))
     return float(np.mean(rates))
 
 
@@ -106,7 +106,7 @@ def run(name: str, target: Target, folder: Path, seed: int, visits: int) -> dict
     bench, predictor, table, build_s = built(name, target, folder, seed)
     assert table.reference is not None
     chosen = candidates_of(bench, predictor, table, folder)
-    keys = [list(units(bench.blueprint, candidate).values()) for candidate in chosen]
+    keys = [list(pieces(bench.blueprint, candidate).values()) for candidate in chosen]
     say(f"{name}: cut and export {len(chosen)} networks")
     export(bench, chosen, folder)
     say(f"{name}: time them twice")
@@ -122,7 +122,7 @@ def run(name: str, target: Target, folder: Path, seed: int, visits: int) -> dict
     # What the table says for the pace that the machine had when the true times were taken.
     slowdowns = np.log([row["unpruned_s"] / reference for row in truth])
     estimates = [predictor.estimate(own, now) for own, now in zip(keys, slowdowns.tolist(), strict=True)]
-    unmoved = predictor.predict_units(keys) / reference
+    unmoved = predictor.predict_pieces(keys) / reference
     predicted = {
         "table": np.array([estimate.seconds for estimate in estimates]) / reference,
         "flops": flops_fit(table.rows, keys) / reference,

@@ -10,11 +10,11 @@ import numpy as np
 import onnx
 
 from hwprofiles import Runtime, Target, TimingProtocol, compare_on
-from latency_tables import NetworkRow, UnitKey
+from latency_tables import NetworkRow, PieceKey
 from search.bench.bench import Bench
 from search.bench.slicing.extracting import extracted
 from search.graph import Candidate
-from search.graph.keys import unit_specs, units
+from search.graph.pieces import piece_specs, pieces
 
 # One layer alone, as the builders of lookup tables time it: warmed up, a few dozen runs.
 LAYER = TimingProtocol(
@@ -23,21 +23,21 @@ LAYER = TimingProtocol(
 )  # fmt: skip
 
 
-def work(keys: Sequence[UnitKey]) -> float:
-    """Return the multiplications of a network's weighted units, from their families: widths x positions x taps."""
-    return float(sum(_unit_work(key) for key in keys))
+def work(keys: Sequence[PieceKey]) -> float:
+    """Return the multiplications of a network's weighted pieces, from their families: widths x positions x taps."""
+    return float(sum(_piece_work(key) for key in keys))
 
 
-def _unit_work(key: UnitKey) -> float:
+def _piece_work(key: PieceKey) -> float:
     family, (width_in, width_out) = key.family, key.widths
     _, made = family.positions
     inside = 1 if family.grouping == "depthwise" else family.inside or width_in
     return float(made * family.taps * inside * width_out)
 
 
-def flops_fit(rows: Sequence[NetworkRow], networks: Sequence[Sequence[UnitKey]]) -> np.ndarray:
+def flops_fit(rows: Sequence[NetworkRow], networks: Sequence[Sequence[PieceKey]]) -> np.ndarray:
     """Fit seconds = a + b x work to the table's own networks, in relative terms, and predict."""
-    x = np.array([work([unit.key for unit in row.units]) for row in rows])
+    x = np.array([work([piece.key for piece in row.pieces]) for row in rows])
     y = np.array([row.seconds.median for row in rows])
     features = np.stack([np.ones_like(x), x], axis=1)
     found, *_ = np.linalg.lstsq(features / y[:, None], np.ones_like(y), rcond=None)
@@ -47,20 +47,20 @@ def flops_fit(rows: Sequence[NetworkRow], networks: Sequence[Sequence[UnitKey]])
 def isolated_sums(
     runtime: Runtime, target: Target, bench: Bench, candidates: Sequence[Candidate], folder: Path
 ) -> tuple[np.ndarray, float]:
-    """Time each unit of the candidates alone, as a network of its own, and add up.
+    """Time each piece of the candidates alone, as a network of its own, and add up.
 
     Returns:
-        Seconds of shape (len(candidates),), and the share of units that could be timed; the rest counts as the mean of
+        Seconds of shape (len(candidates),), and the share of pieces that could be timed; the rest counts as the mean of
         the others.
     """
     journal = folder / "isolated.jsonl"
     known = {}
     if journal.exists():
         known = {tuple(row["key"]): row["seconds"] for row in map(json.loads, journal.read_text().splitlines())}
-    names = {spec.node: spec.name for spec in unit_specs(bench.blueprint)}
+    names = {spec.node: spec.name for spec in piece_specs(bench.blueprint)}
     sums, missing, every = [], 0, 0
     for candidate in candidates:
-        keys = units(bench.blueprint, candidate)
+        keys = pieces(bench.blueprint, candidate)
         lacking = {name: key for name, key in keys.items() if (key.family, *key.widths) not in known}
         if lacking:
             model = onnx.load_from_string(bench.slicer.slice(candidate))

@@ -27,7 +27,7 @@ from search.bench import draw
 from search.bench.bench import Bench
 from search.deploy import write_pt2
 from search.graph import Candidate, full
-from search.graph.keys import units
+from search.graph.pieces import pieces
 
 from .figures import MOST_ERROR
 
@@ -52,7 +52,7 @@ def choose(bench: Bench, predictor: Predictor, known: set[str], rng: np.random.G
     offers = {knob.dim: knob.levels for knob in bench.widths}
     drawn = list(dict.fromkeys(draw(bench.blueprint, offers, rng) for _ in range(DRAWN)))
     drawn = [candidate for candidate in drawn if candidate.digest not in known and candidate != full(bench.blueprint)]
-    predicted = predictor.predict_units([list(units(bench.blueprint, one).values()) for one in drawn])
+    predicted = predictor.predict_pieces([list(pieces(bench.blueprint, one).values()) for one in drawn])
     chosen: dict[int, None] = {}
     for wanted in np.linspace(predicted.min(), predicted.max(), COUNT):
         nearest = np.argsort(np.abs(predicted - wanted), kind="stable")

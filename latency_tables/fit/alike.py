@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..keys import UnitKey
+from ..keys import PieceKey
 from .law import Array
 
 PARTS = ("operation", "family", "near", "same_out", "same_in", "cell", "sampling")
@@ -24,7 +24,7 @@ PARTS = ("operation", "family", "near", "same_out", "same_in", "cell", "sampling
 _NEAR_OCTAVES = 1.0
 
 # What a group's cells share, and the sides (0 in, 1 out) on which their widths must be near.
-_GROUPS: tuple[tuple[Callable[[UnitKey], Hashable], tuple[int, ...]], ...] = (
+_GROUPS: tuple[tuple[Callable[[PieceKey], Hashable], tuple[int, ...]], ...] = (
     (lambda key: key.operation, ()),
     (lambda key: key.family, ()),
     (lambda key: key.family, (0, 1)),
@@ -47,13 +47,13 @@ class Cells:
         groups: What cells share -> their positions, for each part but those of one cell.
     """
 
-    places: Mapping[UnitKey, int]
+    places: Mapping[PieceKey, int]
     octaves: Array
     per_sample: Array
     groups: tuple[Mapping[Hashable, Positions], ...]
 
     @classmethod
-    def of(cls, keys: Sequence[UnitKey], samples: Mapping[UnitKey, int]) -> Cells:
+    def of(cls, keys: Sequence[PieceKey], samples: Mapping[PieceKey, int]) -> Cells:
         """Arrange distinct keys, given how often the profile has seen each; absent for none."""
         groups = []
         for shared, _ in _GROUPS:

@@ -19,7 +19,7 @@ Codes = NDArray[np.int8]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FamilyCells:
-    """Seconds of a family's units over (width in, width out).
+    """Seconds of a family's pieces over (width in, width out).
 
     A cell's seconds are the law's times a correction. On the grid of seen widths the correction of a measured cell is
     what the measurement says; that of another grid point is the mean of the measured ones, weighted by the inverse

@@ -1,6 +1,6 @@
 """What whole networks say about cells that the profile has wrong: a Gaussian process over all cells at once.
 
-The profile shares a network's time among its units, with errors that no averaging removes: profiling slows some nodes
+The profile shares a network's time among its pieces, with errors that no averaging removes: profiling slows some nodes
 more than others. Un-profiled timings of whole networks are exact sums of cells. So the logarithm of each cell's
 correction has a Gaussian prior, whose covariance says which cells err alike, and the networks' logarithmic errors,
 linear in the corrections for small ones, give the posterior in closed form (Rasmussen and Williams, Gaussian Processes
@@ -18,7 +18,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve  # type: ignore[import-untyped, unused-ignore]
 from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]
 
-from ..keys import UnitKey
+from ..keys import PieceKey
 from .alike import PARTS, Cells
 from .law import Array
 
@@ -52,7 +52,7 @@ class Correction:
     """
 
     cells: Cells
-    samples: Mapping[UnitKey, int]
+    samples: Mapping[PieceKey, int]
     scales: Array
     design: Array
     factor: tuple[Array, bool]
@@ -63,8 +63,8 @@ class Correction:
     @classmethod
     def fit(
         cls,
-        keys: Sequence[UnitKey],
-        samples: Mapping[UnitKey, int],
+        keys: Sequence[PieceKey],
+        samples: Mapping[PieceKey, int],
         design: Array,
         errors: Array,
         deviations: Array | None = None,
@@ -106,14 +106,14 @@ class Correction:
         """Standard deviation of the logarithm of a network's time that neither cells nor its timing's own explain."""
         return float(np.exp(self.scales[-1]))
 
-    def mean(self, keys: Sequence[UnitKey]) -> Array:
+    def mean(self, keys: Sequence[PieceKey]) -> Array:
         """Return the logarithmic correction of each cell, shape (len(keys),), the common offset included."""
         places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
         own = Cells.of(list(places), self.samples)
         means = _sum(own.times(self.cells, self.weights[:, None]), self.scales)[:, 0] + self.common
         return np.asarray(means[[places[key] for key in keys]])
 
-    def spread(self, keys: Sequence[UnitKey], shares: Array) -> Array:
+    def spread(self, keys: Sequence[PieceKey], shares: Array) -> Array:
         """Return the standard deviations of the logarithms of networks' sums, without the noise of a timing.
 
         Args:

@@ -1,4 +1,4 @@
-"""A law of few parameters for the time of one family of units: a staircase in both widths.
+"""A law of few parameters for the time of one family of pieces: a staircase in both widths.
 
 Vector units work on channels in blocks of a quantum q (16 with AVX-512), so time climbs in steps:
 `t(i, o) = c0 + c1 ceil(i/q) + c2 ceil(o/q) + c3 ceil(i/q) ceil(o/q) + c4 (i/q)(o/q)`, all coefficients at least zero.
@@ -35,7 +35,7 @@ def fit_nonnegative(
     """Return non-negative coefficients that fit best in relative terms.
 
     Minimises `|trust (features x - seconds) / seconds|^2 + weight^2 |(x - prior) / scale|^2`, where `scale` makes one
-    unit of each coefficient equally large. Times below a ten-thousandth of the largest weigh as if they were that:
+    piece of each coefficient equally large. Times below a ten-thousandth of the largest weigh as if they were that:
     nobody can tell them from zero.
 
     Args:
@@ -59,7 +59,7 @@ def fit_nonnegative(
 
 @dataclass(frozen=True, slots=True)
 class StairLaw:
-    """Predict a unit's seconds from its widths.
+    """Predict a piece's seconds from its widths.
 
     Attributes:
         quantum: Units in one step of the runtime.

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm  # type: ignore[import-untyped, unused-ignore]
 
-from ..errors import UnknownUnitError
+from ..errors import UnknownPieceError
 from ..families import Family
 from ..journal import BASELINE
-from ..keys import UnitKey
+from ..keys import PieceKey
 from ..table import NetworkRow
 from .alike import Positions
 from .bend import Bend
@@ -48,9 +48,9 @@ _LEAST_END = 1e-3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """Predict seconds of units and networks from fitted cells.
+    """Predict seconds of pieces and networks from fitted cells.
 
-    A network's seconds are `bend(sum over units of cell)`; a cell is what the profiles say, corrected by what whole
+    A network's seconds are `bend(sum over pieces of cell)`; a cell is what the profiles say, corrected by what whole
     networks say.
 
     Attributes:
@@ -69,11 +69,11 @@ class Model:
     timing: float = 0.0
     pace: Pace = UNKNOWN_PACE
 
-    def cells(self, keys: Sequence[UnitKey]) -> tuple[Array, Codes]:
+    def cells(self, keys: Sequence[PieceKey]) -> tuple[Array, Codes]:
         """Return the summand of each key, and its position in `ORIGINS`, both of shape (len(keys),).
 
         Raises:
-            UnknownUnitError: Some keys are of families that were never measured; it names all of them.
+            UnknownPieceError: Some keys are of families that were never measured; it names all of them.
         """
         seconds, codes = np.zeros(len(keys)), np.zeros(len(keys), dtype=np.int8)
         places: dict[Family, list[int]] = defaultdict(list)
@@ -88,16 +88,16 @@ class Model:
             seconds *= np.exp(self.correction.mean(keys))
         return seconds, codes
 
-    def networks(self, networks: Sequence[Sequence[UnitKey]], slowdowns: ArrayLike = 0.0) -> tuple[Array, Codes]:
-        """Return the seconds of whole networks and the worst position in `ORIGINS` of their units, both of shape (n,).
+    def networks(self, networks: Sequence[Sequence[PieceKey]], slowdowns: ArrayLike = 0.0) -> tuple[Array, Codes]:
+        """Return the seconds of whole networks and the worst position in `ORIGINS` of their pieces, both of shape (n,).
 
         Args:
-            networks: Units of each.
+            networks: Pieces of each.
             slowdowns: Of the machine where their ratios are taken (`NetworkRow.slowdown`), shape (n,) or (); by default
                 none: the pace that the table was begun with.
 
         Raises:
-            UnknownUnitError: See `cells`.
+            UnknownPieceError: See `cells`.
         """
         keys, rows, places = _layout(networks)
         seconds, codes = self.cells(keys)
@@ -106,14 +106,14 @@ class Model:
         found = self.bend.seconds(_totals(rows, seconds[places], len(networks)))
         return self.pace.seconds(found, slowdowns), worst
 
-    def deviations(self, networks: Sequence[Sequence[UnitKey]], timing: Array | None = None) -> Array:
+    def deviations(self, networks: Sequence[Sequence[PieceKey]], timing: Array | None = None) -> Array:
         """Return the standard deviation of the logarithm of measured over predicted seconds of networks, shape (n,).
 
         What the cells leave open, what no cell explains, as each network's own placement in memory, and the
         unsteadiness of a timing. 0 where there are too few networks to tell, and for a network of no time.
 
         Args:
-            networks: Units of each.
+            networks: Pieces of each.
             timing: Standard deviation of each network's timing, shape (n,); that of a usual one by default.
         """
         keys, rows, places = _layout(networks)
@@ -130,7 +130,7 @@ class Model:
     def _check_known(self, wanted: Iterable[Family]) -> None:
         unknown = sorted(set(wanted) - set(self.families))
         if unknown:
-            raise UnknownUnitError(" ".join(map(self._about, unknown)), [str(family) for family in unknown])
+            raise UnknownPieceError(" ".join(map(self._about, unknown)), [str(family) for family in unknown])
 
     def _about(self, family: Family) -> str:
         name = str(family)
@@ -144,25 +144,25 @@ class Model:
         return f"Pieces {name!r} were never measured{hint}, so their time is unknown: build networks that have them."
 
 
-def _layout(networks: Sequence[Sequence[UnitKey]]) -> tuple[list[UnitKey], Positions, Positions]:
-    """Return distinct keys, ascending; the network of each unit; the position of each unit's key."""
-    keys = sorted({key for units in networks for key in units})
+def _layout(networks: Sequence[Sequence[PieceKey]]) -> tuple[list[PieceKey], Positions, Positions]:
+    """Return distinct keys, ascending; the network of each piece; the position of each piece's key."""
+    keys = sorted({key for pieces in networks for key in pieces})
     place = {key: i for i, key in enumerate(keys)}
-    rows = [i for i, units in enumerate(networks) for _ in units]
-    # Sorted, so that the order of units does not matter even in the last bit.
-    places = [i for units in networks for i in sorted(place[key] for key in units)]
+    rows = [i for i, pieces in enumerate(networks) for _ in pieces]
+    # Sorted, so that the order of pieces does not matter even in the last bit.
+    places = [i for pieces in networks for i in sorted(place[key] for key in pieces)]
     return keys, np.array(rows, dtype=np.intp), np.array(places, dtype=np.intp)
 
 
 def _totals(rows: Positions, summands: Array, n: int) -> Array:
-    # Without units, numpy counts in integers.
+    # Without pieces, numpy counts in integers.
     return np.bincount(rows, summands, minlength=n).astype(np.float64)
 
 
 def fit_model(rows: Sequence[NetworkRow], quantum: int) -> Model:
     """Fit cells, bend and correction to timed networks.
 
-    A cell is the mean, over the units of all networks that have its key, of the unit's share times the network's
+    A cell is the mean, over the pieces of all networks that have its key, of the piece's share times the network's
     seconds, bent back. Where no network has shares (the runtime gives no times of layers), laws of operations are
     fitted to whole networks instead (`pooled`), and no cell counts as measured.
 
@@ -210,7 +210,7 @@ def _fit(rows: Sequence[NetworkRow], quantum: int, pace: Pace, open_by: float) -
         sums = bend.sums(timed.seconds).copy()
         # What a timing does not say of its network's scale, the others' cells do.
         sums[known] = sums[known] ** trust * totals ** (1 - trust)
-    unseen = frozenset(unit.key.family for row in rows for unit in row.units) - set(families)
+    unseen = frozenset(piece.key.family for row in rows for piece in row.pieces) - set(families)
     if len(known) < 2:
         return Model(families, bend, unseen, pace=pace), 0.0
     errors = np.log(bend.sums(timed.seconds[known])) - np.log(totals)
@@ -237,17 +237,17 @@ def timing_deviations(rows: Sequence[NetworkRow]) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Timed:
-    """All units of all networks as arrays.
+    """All pieces of all networks as arrays.
 
     Attributes:
         keys: Distinct keys, ascending.
         seconds: Of each network, shape (n_rows,).
-        rows: Network of each unit, shape (n_units,).
-        places: Position of each unit's key, shape (n_units,).
+        rows: Network of each piece, shape (n_units,).
+        places: Position of each piece's key, shape (n_units,).
         shares: Of the network's time, shape (n_units,); nan where the profile does not say.
     """
 
-    keys: list[UnitKey]
+    keys: list[PieceKey]
     seconds: Array
     rows: Positions
     places: Positions
@@ -257,19 +257,19 @@ class _Timed:
     def of(cls, rows: Sequence[NetworkRow]) -> _Timed:
         overhead = profiling_overhead(rows)
         owned = [true_shares(row, overhead) for row in rows]
-        keys = sorted({unit.key for row in rows for unit in row.units})
+        keys = sorted({piece.key for row in rows for piece in row.pieces})
         place = {key: i for i, key in enumerate(keys)}
         found = [
-            (i, place[unit.key], own.get(unit.name, math.nan))
+            (i, place[piece.key], own.get(piece.name, math.nan))
             for i, (row, own) in enumerate(zip(rows, owned, strict=True))
-            for unit in row.units
+            for piece in row.pieces
         ]
         lines, places, shares = np.array(found, dtype=np.float64).reshape(-1, 3).T
         seconds = np.array([row.seconds.median for row in rows])
         return cls(keys, seconds, lines.astype(np.intp), places.astype(np.intp), shares)
 
     @property
-    def samples(self) -> dict[UnitKey, int]:
+    def samples(self) -> dict[PieceKey, int]:
         """How often the profile has seen each key; absent for none."""
         return {key: n for key, n in zip(self.keys, self._counts().tolist(), strict=True) if n}
 
@@ -284,7 +284,7 @@ class _Timed:
         return {family: FamilyCells.fit(group, quantum) for family, group in cells.items()}
 
     def totals(self, families: Mapping[Family, FamilyCells]) -> tuple[Positions, Array, Array]:
-        """Sum cells of the networks whose units are all known.
+        """Sum cells of the networks whose pieces are all known.
 
         Returns:
             Positions of those networks, shape (n,); sums of their cells, above zero, shape (n,); parts of the sums by

@@ -29,7 +29,7 @@ def profiling_overhead(rows: Sequence[NetworkRow]) -> float:
     """
     lines = []
     for row in rows:
-        profiled, nodes = sum(u.profiled_s or 0.0 for u in row.units), sum(len(u.operators) for u in row.units)
+        profiled, nodes = sum(u.profiled_s or 0.0 for u in row.pieces), sum(len(u.operators) for u in row.pieces)
         if profiled > 0 and row.raw_s is not None:
             lines.append((row.raw_s / profiled, nodes / profiled))
     if len(lines) < 2:
@@ -40,16 +40,16 @@ def profiling_overhead(rows: Sequence[NetworkRow]) -> float:
 
 
 def true_shares(row: NetworkRow, overhead: float) -> Mapping[str, float]:
-    """Return unit name -> share of the network's time, profiling's part taken off; units without a profile are absent.
+    """Return piece name -> share of the network's time, profiling's part taken off; without a profile, it is absent.
 
     Where profiled seconds were not kept, the shares are those of the row.
     """
     own = {
-        unit.name: max(unit.profiled_s - overhead * len(unit.operators), _LEAST_LEFT * unit.profiled_s)
-        for unit in row.units
-        if unit.profiled_s is not None
+        piece.name: max(piece.profiled_s - overhead * len(piece.operators), _LEAST_LEFT * piece.profiled_s)
+        for piece in row.pieces
+        if piece.profiled_s is not None
     }
     total = sum(own.values())
     if total <= 0:
-        return {unit.name: unit.share for unit in row.units if unit.share is not None}
+        return {piece.name: piece.share for piece in row.pieces if piece.share is not None}
     return {name: seconds / total for name, seconds in own.items()}

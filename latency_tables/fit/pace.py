@@ -80,7 +80,7 @@ UNKNOWN_PACE = Pace(1.0)
 
 
 def leaning(rows: Sequence[NetworkRow]) -> Array:
-    """Return by what the logarithm of each row's ratio is too high for each unit that g is too low, shape (n,)."""
+    """Return by what the logarithm of each row's ratio is too high for each piece that g is too low, shape (n,)."""
     return np.array([-_limited(row) * math.log(row.ratio.median) if row.ratio.median > 0 else 0.0 for row in rows])
 
 

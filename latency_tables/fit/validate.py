@@ -41,7 +41,7 @@ class HeldOut:
         jobs: The networks.
         measured_s: Their seconds at the reference speed.
         predicted_s: What a model that had not seen them said, for ratios at the pace that each was timed at.
-        unpredicted: Networks with a unit whose family no other network has; they are in no figure.
+        unpredicted: Networks with a piece whose family no other network has; they are in no figure.
         kendall_tau_ceiling: The rank correlation that a perfect prediction would reach, given how well the
             measurements repeat (see `tau_ceiling`); None where too few windows say so.
         deviations: Logarithm of measured over predicted, in standard deviations of what the model and the network's
@@ -199,13 +199,13 @@ def _score(splits: Sequence[tuple[list[NetworkRow], list[NetworkRow]]], quantum:
     unpredicted: list[str] = []
     for seen, unseen in splits:
         model = fit_model(seen, quantum)
-        known = [row for row in unseen if all(unit.key.family in model.families for unit in row.units)]
-        networks = [[unit.key for unit in row.units] for row in known]
+        known = [row for row in unseen if all(piece.key.family in model.families for piece in row.pieces)]
+        networks = [[piece.key for piece in row.pieces] for row in known]
         # At the pace that each was timed at: what changes with the machine is no error of the table.
         predicted = model.networks(networks, [row.slowdown for row in known])[0]
         spread = model.deviations(networks, timing_deviations(known))
         for row, seconds, one in zip(known, predicted.tolist(), spread.tolist(), strict=True):
-            # No time at all is no prediction: its units were seen, but none of them took any.
+            # No time at all is no prediction: its pieces were seen, but none of them took any.
             if seconds > 0:
                 off = math.log(row.seconds.median / seconds)
                 scored.append((row.job, row.seconds.median, seconds, off / one if one else math.nan))

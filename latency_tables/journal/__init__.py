@@ -4,7 +4,7 @@
 provenance, exporting) is imported from its own file, since a room must not need what stands upon it.
 """
 
-from .record import BASELINE, SUBNET, Header, Origin, Record, StairsRecord, UnitNodes
+from .record import BASELINE, SUBNET, Header, Origin, PieceNodes, Record, StairsRecord
 from .store import Store, Writer
 
 __all__ = [
@@ -15,6 +15,6 @@ __all__ = [
     "SUBNET",
     "StairsRecord",
     "Store",
-    "UnitNodes",
+    "PieceNodes",
     "Writer",
 ]

@@ -1,4 +1,4 @@
-"""Write a table for other programs: CSV or Parquet, one line a unit, each line naming the machine that timed it."""
+"""Write a table for other programs: CSV or Parquet, one line a piece, each line naming the machine that timed it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from hwprofiles import Interval, Measurement, format_seconds, median, probe, sho
 from ..errors import CorruptTableError, ForeignTableError
 from ..fit import attribute
 from ..stairs import Stairs
-from ..table import LatencyTable, NetworkRow, UnitRow
+from ..table import LatencyTable, NetworkRow, PieceRow
 from .record import BASELINE, SUBNET, Header, Record, StairsRecord
 from .store import Contents, Store
 
@@ -156,7 +156,7 @@ def _row(record: Record, measurement: Measurement, reference: Interval, is_own: 
     ratio = Interval(1.0, 1.0, 1.0) if is_baseline else measurement.ratio(SUBNET)
     if ratio is None:
         return None
-    shares = attribute(record.units, record.nodes)
+    shares = attribute(record.pieces, record.nodes)
     raw_s = median(measurement.windows[BASELINE if is_baseline else SUBNET])
     unpruned_s = raw_s / ratio.median if ratio.median > 0 else 0.0
     return NetworkRow(
@@ -165,9 +165,9 @@ def _row(record: Record, measurement: Measurement, reference: Interval, is_own: 
         ratio=ratio,
         seconds=ratio.times(reference.median),
         window_ratios=() if is_baseline else measurement.ratios(SUBNET),
-        units=tuple(
-            UnitRow(name, key, shares.units.get(name), shares.seconds.get(name), shares.operators.get(name, ()))
-            for name, (key, _) in record.units.items()
+        pieces=tuple(
+            PieceRow(name, key, shares.pieces.get(name), shares.seconds.get(name), shares.operators.get(name, ()))
+            for name, (key, _) in record.pieces.items()
         ),
         hit_rate=shares.hit_rate,
         loose=shares.loose,

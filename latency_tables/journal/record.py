@@ -1,11 +1,12 @@
 """The lines of a table's journal: one header, then one record a job or a swept class of operators.
 
 A record keeps what was seen, not what was concluded: the raw windows of the timing, the runtime's own node times and
-the names that say which node belongs to which unit. Ratios, shares and seconds are computed when a table is read.
+the names that say which node belongs to which piece. Ratios, shares and seconds are computed when a table is read.
 
 Format history of the journal: 1 (2026-11): header {format, target, fingerprint, versions, created}; records of
-kind "network" (with measurement, nodes, units) and "failed" (with message). 2 (2026-11): records of kind "stairs" too
-(what the sweep over one class of operators saw); a journal that was begun as format 1 may hold them as well.
+kind "network" (with measurement, nodes, and pieces as `units`) and "failed" (with message). 2 (2026-11): records of
+kind "stairs" too (what the sweep over one class of operators saw); a journal that was begun as format 1 may hold them
+as well.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Final, Literal, cast, get_args
 from hwprofiles import Measurement, NodeTime, Target, check_shape, shown
 
 from ..errors import CorruptTableError
-from ..keys import UnitKey
+from ..keys import PieceKey
 from ..stairs import Stairs
 
 TABLE_FORMAT = 2
@@ -32,8 +33,8 @@ Origin = Literal["baseline", "level", "holdout", "finalist"]
 """Why a network was timed: as the canary, to fill cells, to check predictions before it fills cells, or as a candidate
 to be proven."""
 
-UnitNodes = Mapping[str, tuple[UnitKey, tuple[str, ...]]]
-"""Unit name -> its key, and the names of the values that its nodes produce."""
+PieceNodes = Mapping[str, tuple[PieceKey, tuple[str, ...]]]
+"""Piece name -> its key, and the names of the values that its nodes produce."""
 
 
 _MADE: Mapping[str, Any] = {"fingerprint": str, "versions": {str: str}, "date": str}
@@ -107,7 +108,7 @@ class Record:
         fingerprint: The machine that timed it.
         versions: Versions of the runtime at that time.
         date: ISO 8601 date in UTC.
-        units: The network's units and the values that their nodes produce.
+        pieces: The network's pieces and the values that their nodes produce.
         measurement: Raw windows of `subnet` and `baseline`; None for a failed job.
         nodes: Mean seconds of each node of the runtime, from a run separate from the timing.
         message: Why the job failed; empty where it did not.
@@ -118,7 +119,7 @@ class Record:
     fingerprint: str
     versions: Mapping[str, str]
     date: str
-    units: UnitNodes
+    pieces: PieceNodes
     measurement: Measurement | None = None
     nodes: tuple[NodeTime, ...] = ()
     message: str = ""
@@ -131,7 +132,7 @@ class Record:
         if (self.measurement is None) != bool(self.message):
             raise ValueError(f"A record holds a measurement or a failure's message, not both: job {shown(self.job)}.")
         object.__setattr__(self, "versions", _frozen(self.versions))
-        object.__setattr__(self, "units", MappingProxyType(dict(self.units)))
+        object.__setattr__(self, "pieces", MappingProxyType(dict(self.pieces)))
 
     @property
     def failed(self) -> bool:
@@ -147,7 +148,7 @@ class Record:
             "fingerprint": self.fingerprint,
             "versions": dict(self.versions),
             "date": self.date,
-            "units": {n: {**key.to_json(), "values": list(values)} for n, (key, values) in self.units.items()},
+            "units": {n: {**key.to_json(), "values": list(values)} for n, (key, values) in self.pieces.items()},
         }
         if self.measurement is None:
             return {**head, "message": self.message}
@@ -170,7 +171,7 @@ class Record:
             fingerprint=data["fingerprint"],
             versions=data["versions"],
             date=data["date"],
-            units={n: (UnitKey.from_json(u), tuple(u["values"])) for n, u in data["units"].items()},
+            pieces={n: (PieceKey.from_json(u), tuple(u["values"])) for n, u in data["units"].items()},
             measurement=None if failed else Measurement.from_json(data["measurement"]),
             nodes=() if failed else tuple(map(_node, data["nodes"])),
             message=data["message"] if failed else "",

@@ -1,4 +1,4 @@
-"""Which random subnets a table is built from: those that cover all cells of all units, few levels a dim.
+"""Which random subnets a table is built from: those that cover all cells of all pieces, few levels a dim.
 
 Where a table can have few networks, no choice of them covers the cells: those that tell most about laws then.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from latency_tables import Family, informative
 
 from ..graph import Blueprint, Candidate, assemble, full
-from ..graph.keys import units
+from ..graph.pieces import pieces
 from ..space import WidthKnob, thinned
 
 REMOVALS = (0.0, 0.1, 0.3)
@@ -36,7 +36,7 @@ TELLING_DRAWS = 400
 def covering(
     blueprint: Blueprint, widths: Sequence[WidthKnob], count: int, rng: np.random.Generator
 ) -> list[Candidate]:
-    """Choose `count` different subnets that together cover as many (unit, width in, width out) cells as they can.
+    """Choose `count` different subnets that together cover as many (piece, width in, width out) cells as they can.
 
     Subnets are of all sizes: each has a proportion of its own, spread evenly, about which its widths lie. Independent
     widths would make all subnets about equally large, and a layer is slower in a large network than in a small one.
@@ -51,7 +51,7 @@ def covering(
         fresh = [draw for draw in draws if draw not in chosen]
         if not fresh:
             break
-        cells = [{(key.family, key.widths) for key in units(blueprint, draw).values()} for draw in fresh]
+        cells = [{(key.family, key.widths) for key in pieces(blueprint, draw).values()} for draw in fresh]
         best = max(range(len(fresh)), key=lambda i: len(cells[i] - covered))
         covered |= cells[best]
         chosen[fresh[best]] = None
@@ -69,7 +69,7 @@ def telling(
     known = list(dict.fromkeys((full(blueprint), smallest(blueprint, widths))))
     drawn = dict.fromkeys(draw(blueprint, offers, rng) for _ in range(TELLING_DRAWS))
     fresh = [candidate for candidate in drawn if candidate not in known]
-    told, seen = ([list(units(blueprint, one).values()) for one in some] for some in (fresh, known))
+    told, seen = ([list(pieces(blueprint, one).values()) for one in some] for some in (fresh, known))
     return [fresh[place] for place in informative(told, seen, count, quantum)]
 
 

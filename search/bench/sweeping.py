@@ -1,10 +1,10 @@
 """Which stairs are to be swept for a network: one dim for each class of operators, inside its own operators alone.
 
-Dims are of one class where units of the same kinds make and read them: operator, kernel, stride and grouping, but no
+Dims are of one class where pieces of the same kinds make and read them: operator, kernel, stride and grouping, but no
 sizes. How often does not count where the proportions are the same, since a stage of four blocks has the stairs of a
 stage of two. The widest dim of a class is swept; what is not timed there follows for the others (`Stairs.levels`).
 
-What is timed is a small file cut out of the sliced network: the operators of the units that make the dim or read it.
+What is timed is a small file cut out of the sliced network: the operators of the pieces that make the dim or read it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from math import gcd
 from latency_tables import Stairs, Sweep
 
 from ..graph import Axis, Blueprint, Candidate, Dim, full
-from ..graph.keys import UnitSpec, unit_specs
+from ..graph.pieces import PieceSpec, piece_specs
 from ..space import offered
 from .slicing import Slicer
 
@@ -39,7 +39,7 @@ class SweepClass:
 
 def sweep_classes(blueprint: Blueprint) -> tuple[SweepClass, ...]:
     """Return the classes of the dims whose width can be on offer, in the order in which the graph comes upon them."""
-    free, specs = offered(blueprint), unit_specs(blueprint)
+    free, specs = offered(blueprint), piece_specs(blueprint)
     found: dict[str, list[Dim]] = {}
     for dim in blueprint.dims:
         if dim.name in free and dim.size > dim.least:
@@ -63,7 +63,7 @@ def stairs_of_dims(blueprint: Blueprint, stairs: Mapping[str, Stairs]) -> dict[s
 # ---- classes ---------------------------------------------------------------------------------------------------------
 
 
-def _kind(blueprint: Blueprint, specs: Sequence[UnitSpec], dim: Dim) -> str:
+def _kind(blueprint: Blueprint, specs: Sequence[PieceSpec], dim: Dim) -> str:
     """Name what makes and reads a dim, such as `conv2d k1x1 s1 dense makes, conv2d k3x3 s1 depthwise both`."""
     places = Counter(place for spec in specs if (place := _place(blueprint, spec, dim)) is not None)
     common = gcd(*places.values()) or 1
@@ -72,7 +72,7 @@ def _kind(blueprint: Blueprint, specs: Sequence[UnitSpec], dim: Dim) -> str:
     return (", ".join(texts) or "no weighted operator") + role
 
 
-def _place(blueprint: Blueprint, spec: UnitSpec, dim: Dim) -> str | None:
+def _place(blueprint: Blueprint, spec: PieceSpec, dim: Dim) -> str | None:
     makes, reads = (any(d.name == dim.name for d in blueprint.dims_of(axis)) for axis in (spec.row, spec.column))
     if not makes and not reads:
         return None
@@ -81,7 +81,7 @@ def _place(blueprint: Blueprint, spec: UnitSpec, dim: Dim) -> str | None:
 
 
 def _share(blueprint: Blueprint, axis: Axis, dim: Dim) -> str:
-    """Say how many channels of the operator one unit of the dim is, where it is not just one."""
+    """Say how many channels of the operator one piece of the dim is, where it is not just one."""
     channels = blueprint.algebra.size(axis).count
     if channels == dim.size:
         return ""
@@ -96,13 +96,13 @@ class _Artefact:
 
     def __init__(self, blueprint: Blueprint, slicer: Slicer, dim: str) -> None:
         self._slicer, self._dim, self._whole = slicer, dim, full(blueprint)
-        self._units = frozenset(
+        self._pieces = frozenset(
             spec.node
-            for spec in unit_specs(blueprint)
+            for spec in piece_specs(blueprint)
             if any(d.name == dim for axis in (spec.row, spec.column) for d in blueprint.dims_of(axis))
         )
 
     def __call__(self, width: int) -> bytes:
         """Return the dim's own operators at this width, or the whole network where they cannot be cut out."""
         candidate = Candidate({**self._whole.dims, self._dim: width}, dict(self._whole.blocks))
-        return self._slicer.part(candidate, self._units)
+        return self._slicer.part(candidate, self._pieces)

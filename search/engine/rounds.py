@@ -17,7 +17,7 @@ from ..bundle import STARTS
 from ..errors import ModelError, RunFolderError
 from ..folder import Folder
 from ..graph import Candidate, full
-from ..graph.keys import units
+from ..graph.pieces import pieces
 from ..progress import Progress
 from ..solve import Solution, least_latency, solve
 from ..space import SearchSpace
@@ -179,14 +179,14 @@ def _is_open(row: NetworkRow, budget_s: float) -> bool:
 
 def estimate(bench: Bench, predictor: Predictor, candidate: Candidate) -> dict[str, Any]:
     """Return the predicted seconds of a candidate as reports hold them."""
-    found = predictor.estimate(list(units(bench.blueprint, candidate).values()))
+    found = predictor.estimate(list(pieces(bench.blueprint, candidate).values()))
     return {"estimate": found.seconds, "low": found.low, "high": found.high, "origin": found.origin}
 
 
 def holds_up(space: SearchSpace, least: Solution) -> list[dict[str, Any]]:
     """Return what the least reachable latency is made of, the largest first."""
     rows: list[dict[str, Any]] = []
-    for unit in space.units:
+    for unit in space.pieces:
         if not set(unit.blocks) & least.removed:
             row = 0 if unit.row is None else least.levels.get(unit.row, 0)
             column = 0 if unit.column is None else least.levels.get(unit.column, 0)

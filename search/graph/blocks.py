@@ -18,7 +18,7 @@ from torch import fx
 
 from .blueprint import Blueprint
 from .findings import Block, Dim, NotRemovable
-from .keys import RECURRENT
+from .pieces import RECURRENT
 from .restrict import Restriction, module_of
 from .rules import NONLINEAR
 from .sizes import Size

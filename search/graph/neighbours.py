@@ -1,4 +1,4 @@
-"""Which units' values meet: what arrives at a unit, and what is added or concatenated to its result."""
+"""Which pieces' values meet: what arrives at a piece, and what is added or concatenated to its result."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from torch import fx
 from latency_tables import Neighbours
 
 from .blueprint import Blueprint
-from .keys import unit_specs
+from .pieces import piece_specs
 
 
 def neighbours(blueprint: Blueprint) -> Neighbours:
-    """Return the neighbours of the unpruned network's units; names are those of `unit_specs`.
+    """Return the neighbours of the unpruned network's pieces; names are those of `piece_specs`.
 
-    A unit's value is carried by its own result and by every call that computes on it, up to the next unit. Where
-    blocks are removed, the units that are left meet no others than these.
+    A piece's value is carried by its own result and by every call that computes on it, up to the next piece. Where
+    blocks are removed, the pieces that are left meet no others than these.
     """
-    names = {spec.node: spec.name for spec in unit_specs(blueprint)}
+    names = {spec.node: spec.name for spec in piece_specs(blueprint)}
     carried: dict[fx.Node, frozenset[str]] = {}
     arriving: dict[str, frozenset[str]] = {}
     meeting: dict[str, set[str]] = defaultdict(set)
@@ -28,6 +28,6 @@ def neighbours(blueprint: Blueprint) -> Neighbours:
         if name is not None:
             arriving[name] = read
         carried[node] = read if name is None else frozenset((name,))
-        for unit in carried[node]:
-            meeting[unit] |= carried[node]
+        for piece in carried[node]:
+            meeting[piece] |= carried[node]
     return Neighbours(arriving, {name: frozenset(met) for name, met in meeting.items()})

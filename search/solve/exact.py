@@ -1,6 +1,6 @@
 """The exact answer to the part of the search that is additive: least summed loss inside the latency budget.
 
-Loss is a sum over dims (what the removed units cost) and removed blocks; latency is the table's. Both are linear in
+Loss is a sum over dims (what the removed pieces cost) and removed blocks; latency is the table's. Both are linear in
 the variables of `search.space.linear`, so a mixed-integer solver gives the optimum and a proven bound in seconds.
 """
 

@@ -1,14 +1,14 @@
 """What a search may choose, and the predicted latency of each choice."""
 
 from .derive import derive, knobs_of, offered, why_whole
-from .knobs import BlockKnob, UnitCells, WidthKnob
+from .knobs import BlockKnob, PieceCells, WidthKnob
 from .levels import thinned
 from .space import SearchSpace
 
 __all__ = [
     "BlockKnob",
     "SearchSpace",
-    "UnitCells",
+    "PieceCells",
     "WidthKnob",
     "derive",
     "knobs_of",

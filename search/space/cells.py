@@ -1,4 +1,4 @@
-"""Units with the same dims and gates, added up: the form in which latency is computed and solved."""
+"""Pieces with the same dims and gates, added up: the form in which latency is computed and solved."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .knobs import UnitCells
+from .knobs import PieceCells
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellGroup:
-    """The sum of all units that depend on the same dims and vanish with the same blocks.
+    """The sum of all pieces that depend on the same dims and vanish with the same blocks.
 
     Attributes:
         dims: Positions of the dims, increasing: none, one or two.
@@ -32,28 +32,28 @@ class CellGroup:
 
 
 def group_cells(
-    units: Sequence[UnitCells], dims: Mapping[str, int], blocks: Mapping[str, int]
+    pieces: Sequence[PieceCells], dims: Mapping[str, int], blocks: Mapping[str, int]
 ) -> tuple[CellGroup, ...]:
-    """Add up the units that share dims and gates.
+    """Add up the pieces that share dims and gates.
 
     Args:
-        units: Units whose dims, blocks and shapes were checked.
+        pieces: Pieces whose dims, blocks and shapes were checked.
         dims: Dim name -> position.
         blocks: Block name -> position.
     """
     totals: dict[tuple[tuple[int, ...], tuple[int, ...]], NDArray[np.float64]] = {}
-    for unit in units:
-        axes, seconds = _axes(unit, dims)
-        key = (axes, tuple(sorted(blocks[name] for name in set(unit.blocks))))
+    for piece in pieces:
+        axes, seconds = _axes(piece, dims)
+        key = (axes, tuple(sorted(blocks[name] for name in set(piece.blocks))))
         totals[key] = totals[key] + seconds if key in totals else seconds
     return tuple(CellGroup(axes, np.ascontiguousarray(total), gates) for (axes, gates), total in totals.items())
 
 
-def _axes(unit: UnitCells, dims: Mapping[str, int]) -> tuple[tuple[int, ...], NDArray[np.float64]]:
-    """Return the unit's dim positions in increasing order, and its cells with one axis for each."""
-    free = tuple(dims[dim] for dim in (unit.row, unit.column) if dim is not None)
+def _axes(piece: PieceCells, dims: Mapping[str, int]) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+    """Return the piece's dim positions in increasing order, and its cells with one axis for each."""
+    free = tuple(dims[dim] for dim in (piece.row, piece.column) if dim is not None)
     if len(free) < 2:
-        return free, unit.seconds.reshape([unit.seconds.size] * len(free))
+        return free, piece.seconds.reshape([piece.seconds.size] * len(free))
     if free[0] == free[1]:
-        return free[:1], np.diagonal(unit.seconds)
-    return (free, unit.seconds) if free[0] < free[1] else (free[::-1], unit.seconds.T)
+        return free[:1], np.diagonal(piece.seconds)
+    return (free, piece.seconds) if free[0] < free[1] else (free[::-1], piece.seconds.T)

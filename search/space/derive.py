@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from latency_tables import EvenStairs, Predictor, Stairs, UnitKey
+from latency_tables import EvenStairs, PieceKey, Predictor, Stairs
 
 from ..graph import Axis, Blueprint, Choices, Dim, edited, one_per_product
-from ..graph.keys import UnitSpec, unit_specs
-from .knobs import BlockKnob, UnitCells, WidthKnob
+from ..graph.pieces import PieceSpec, piece_specs
+from .knobs import BlockKnob, PieceCells, WidthKnob
 from .space import SearchSpace
 
 Treads = Stairs | EvenStairs
@@ -51,12 +51,12 @@ def _why(dim: Dim, stairs: Mapping[str, Treads], is_free: bool) -> str | None:
 
 
 def offered(blueprint: Blueprint) -> frozenset[str]:
-    """Return the dims whose width is on offer: a unit of the table follows at most one dim on each side.
+    """Return the dims whose width is on offer: a piece of the table follows at most one dim on each side.
 
     Of the factors of a product one is on offer; where a side is a concatenation, the largest of its dims is.
     """
     free = set(one_per_product(blueprint))
-    for spec in unit_specs(blueprint):
+    for spec in piece_specs(blueprint):
         for axis in (spec.row, spec.column):
             dims = {dim.name: dim.size for dim in blueprint.dims_of(axis) if dim.name in free}
             free -= set(sorted(dims, key=lambda name: (-dims[name], name))[1:])
@@ -64,7 +64,7 @@ def offered(blueprint: Blueprint) -> frozenset[str]:
 
 
 def derive(blueprint: Blueprint, predictor: Predictor, stairs: Mapping[str, Treads]) -> SearchSpace:
-    """Return the space of a blueprint, each unit priced by the table at every width on offer.
+    """Return the space of a blueprint, each piece priced by the table at every width on offer.
 
     Args:
         blueprint: The combed network.
@@ -72,35 +72,35 @@ def derive(blueprint: Blueprint, predictor: Predictor, stairs: Mapping[str, Trea
         stairs: Dim name -> the stairs of its class.
 
     Raises:
-        UnknownUnitError: The table lacks a family of units.
+        UnknownPieceError: The table lacks a family of pieces.
     """
     widths, blocks = knobs_of(blueprint, stairs)
     levels = {knob.dim: knob.levels for knob in widths}
     gates = _gates(blueprint)
-    units = tuple(_cells(blueprint, predictor, spec, levels, gates[spec.node]) for spec in unit_specs(blueprint))
-    return SearchSpace(widths, blocks, units, bend=predictor.bend)
+    pieces = tuple(_cells(blueprint, predictor, spec, levels, gates[spec.node]) for spec in piece_specs(blueprint))
+    return SearchSpace(widths, blocks, pieces, bend=predictor.bend)
 
 
 def _gates(blueprint: Blueprint) -> dict[str, tuple[str, ...]]:
-    """Return for each unit's node the blocks whose removal, alone, takes it away."""
+    """Return for each piece's node the blocks whose removal, alone, takes it away."""
     without = {block.name: edited(blueprint, Choices.without(block.name)).live for block in blueprint.blocks}
     return {
         spec.node: tuple(name for name, live in without.items() if spec.node not in live)
-        for spec in unit_specs(blueprint)
+        for spec in piece_specs(blueprint)
     }
 
 
 def _cells(
     blueprint: Blueprint,
     predictor: Predictor,
-    spec: UnitSpec,
+    spec: PieceSpec,
     levels: Mapping[str, tuple[int, ...]],
     blocks: tuple[str, ...],
-) -> UnitCells:
+) -> PieceCells:
     row, rows = _widths(blueprint, spec.row, levels)
     column, columns = _widths(blueprint, spec.column, levels)
-    seconds = predictor.summands([UnitKey(spec.family, (i, o)) for o in rows for i in columns])
-    return UnitCells(spec.name, row, column, seconds.reshape(len(rows), len(columns)), blocks)
+    seconds = predictor.summands([PieceKey(spec.family, (i, o)) for o in rows for i in columns])
+    return PieceCells(spec.name, row, column, seconds.reshape(len(rows), len(columns)), blocks)
 
 
 def _widths(
@@ -109,7 +109,7 @@ def _widths(
     """Return the dim that an axis follows (None where it is fixed) and its width at each of that dim's levels.
 
     Raises:
-        ValueError: The axis follows several dims: this space prices units by at most one on each side.
+        ValueError: The axis follows several dims: this space prices pieces by at most one on each side.
     """
     dims = [dim for dim in blueprint.dims_of(axis) if len(levels[dim.name]) > 1]
     if not dims:

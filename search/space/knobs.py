@@ -52,15 +52,15 @@ class BlockKnob:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class UnitCells:
-    """What one unit of the network costs at every choice.
+class PieceCells:
+    """What one piece of the network costs at every choice.
 
     Attributes:
-        name: Unit name, as in the latency table.
-        row: Dim of the unit's output width, or None where that is fixed.
+        name: Piece name, as in the latency table.
+        row: Dim of the piece's output width, or None where that is fixed.
         column: Dim of its input width, or None. May be the row's dim (depthwise): then only the diagonal counts.
         seconds: Shape `(levels of row or 1, levels of column or 1)`, read-only.
-        blocks: The unit vanishes when any of these blocks is removed.
+        blocks: The piece vanishes when any of these blocks is removed.
     """
 
     name: str

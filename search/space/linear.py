@@ -180,7 +180,7 @@ def _add_group(
     cells = build.variables(group.seconds.ravel(), binary=False).reshape(group.seconds.shape)
     build.rows.add([(cells.ravel(), 1.0), (gate.variables, -gate.factor)], gate.constant, gate.constant)
     for axis, dim in enumerate(group.dims):
-        # Where the unit and the dim vanish together the sums are equal, which makes the relaxation much tighter.
+        # Where the piece and the dim vanish together the sums are equal, which makes the relaxation much tighter.
         low = 0.0 if hiding[dim] == group.gates else -np.inf
         for level, choice in enumerate(levels[dim]):
             build.rows.add([(cells.take(level, axis=axis).ravel(), 1.0), (np.array([choice]), -1.0)], low, 0.0)

@@ -17,7 +17,7 @@ from latency_tables import Bend
 
 from ..graph.candidate import Candidate
 from .cells import CellGroup, group_cells
-from .knobs import BlockKnob, UnitCells, WidthKnob
+from .knobs import BlockKnob, PieceCells, WidthKnob
 from .linear import Programme, linearise, solve_programme
 
 CHUNK = 8192
@@ -31,14 +31,14 @@ class SearchSpace:
     Attributes:
         widths: Width knobs.
         blocks: Block knobs.
-        units: Units; the sum is `fixed_s` plus the chosen cell of each unit whose blocks are all kept.
+        pieces: Pieces; the sum is `fixed_s` plus the chosen cell of each piece whose blocks are all kept.
         fixed_s: Part of the sum that no choice changes.
         bend: From the sum to the latency; it is monotone, so a budget on the latency is one on the sum.
     """
 
     widths: tuple[WidthKnob, ...]
     blocks: tuple[BlockKnob, ...]
-    units: tuple[UnitCells, ...]
+    pieces: tuple[PieceCells, ...]
     fixed_s: float = 0.0
     bend: Bend = field(default_factory=Bend)
 
@@ -50,21 +50,21 @@ class SearchSpace:
             raise ValueError(f"Fixed time must be a finite number of seconds, 0 or more, but got {self.fixed_s}.")
         for block in self.blocks:
             _check_known(block.hides, self.dims, f"Block {block.block!r} hides")
-        for unit in self.units:
-            self._check_unit(unit)
+        for piece in self.pieces:
+            self._check_piece(piece)
 
-    def _check_unit(self, unit: UnitCells) -> None:
-        dims = [dim for dim in (unit.row, unit.column) if dim is not None]
-        _check_known(dims, self.dims, f"Piece {unit.name!r} has")
-        _check_known(unit.blocks, self.block_names, f"Piece {unit.name!r} vanishes with")
-        shape = tuple(1 if dim is None else self.n_levels[self.dims.index(dim)] for dim in (unit.row, unit.column))
-        if unit.seconds.shape != shape:
-            raise ValueError(f"Piece {unit.name!r} needs cells of shape {shape}, but has {unit.seconds.shape}.")
+    def _check_piece(self, piece: PieceCells) -> None:
+        dims = [dim for dim in (piece.row, piece.column) if dim is not None]
+        _check_known(dims, self.dims, f"Piece {piece.name!r} has")
+        _check_known(piece.blocks, self.block_names, f"Piece {piece.name!r} vanishes with")
+        shape = tuple(1 if dim is None else self.n_levels[self.dims.index(dim)] for dim in (piece.row, piece.column))
+        if piece.seconds.shape != shape:
+            raise ValueError(f"Piece {piece.name!r} needs cells of shape {shape}, but has {piece.seconds.shape}.")
         for block in self.blocks:
             orphans = sorted(set(block.hides) & set(dims))
-            if orphans and block.block not in unit.blocks:
+            if orphans and block.block not in piece.blocks:
                 raise ValueError(
-                    f"A piece vanishes with the blocks that hide its dims, but piece {unit.name!r} uses {orphans}, "
+                    f"A piece vanishes with the blocks that hide its dims, but piece {piece.name!r} uses {orphans}, "
                     f"hidden by block {block.block!r}, and does not list that block: add it to the piece's blocks."
                 )
 
@@ -85,8 +85,8 @@ class SearchSpace:
 
     @cached_property
     def groups(self) -> tuple[CellGroup, ...]:
-        """Cells, added up where units share dims and gates."""
-        return group_cells(self.units, _positions(self.dims), _positions(self.block_names))
+        """Cells, added up where pieces share dims and gates."""
+        return group_cells(self.pieces, _positions(self.dims), _positions(self.block_names))
 
     @cached_property
     def hiding(self) -> tuple[tuple[int, ...], ...]:
@@ -104,7 +104,7 @@ class SearchSpace:
         facts = {
             "widths": [[knob.dim, knob.levels] for knob in self.widths],
             "blocks": [[knob.block, knob.hides] for knob in self.blocks],
-            "units": [[u.name, u.row, u.column, u.seconds.tolist(), u.blocks] for u in self.units],
+            "units": [[u.name, u.row, u.column, u.seconds.tolist(), u.blocks] for u in self.pieces],
             "fixed_s": self.fixed_s,
             "bend": astuple(self.bend),
         }

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from latency_tables import Predictor, read_table
 from search.config import build_model
 from search.graph import Blueprint, assemble, comb, full
-from search.graph.keys import units
+from search.graph.pieces import pieces
 from tests.doctor_tests import networks
 
 from .conftest import Lathe
@@ -147,12 +147,12 @@ def test_a_table_says_where_the_time_goes(lathe: Lathe, finished: Path, monkeypa
     table = read_table(finished / "run/table.jsonl", allow_foreign=True)
     predictor = Predictor.fit(table, quantum=16)
     blueprint = _blueprint(finished)
-    keys = list(units(blueprint, full(blueprint)).values())
+    keys = list(pieces(blueprint, full(blueprint)).values())
     whole = predictor.estimate(keys).seconds
     assert latency["known_s"] == pytest.approx(whole)
     widths = full(blueprint).dims
     for block in found["blocks"]:
-        rest = list(units(blueprint, assemble(blueprint, widths, [block["name"]])).values())
+        rest = list(pieces(blueprint, assemble(blueprint, widths, [block["name"]])).values())
         part = 1 - predictor.summands(rest).sum() / predictor.summands(keys).sum()
         assert block["latency_s"] == pytest.approx(whole * part)
     for entry in found["dims"] + found["scopes"] + found["blocks"]:

@@ -7,7 +7,7 @@ import pytest
 
 from search.bench import covering, smallest, telling
 from search.graph import Blueprint, Candidate, assemble, full
-from search.graph.keys import units
+from search.graph.pieces import pieces
 from search.space import WidthKnob, knobs_of, thinned
 from tests.stairs import staircases
 
@@ -25,7 +25,7 @@ def widths(blueprint: Blueprint) -> tuple[WidthKnob, ...]:
 
 
 def cells(blueprint: Blueprint, candidates: list[Candidate]) -> int:
-    return len({(key.family, key.widths) for c in candidates for key in units(blueprint, c).values()})
+    return len({(key.family, key.widths) for c in candidates for key in pieces(blueprint, c).values()})
 
 
 def at_random(blueprint: Blueprint, widths: tuple[WidthKnob, ...], count: int, seed: int) -> list[Candidate]:

@@ -12,7 +12,7 @@ from search.bench import SLICERS, ProgramSlicer, Slicer, sweeps
 from search.bench.slicing import GraphSlicer
 from search.errors import ExportError
 from search.graph import Blueprint, Candidate, full, sample
-from search.graph.keys import unit_specs
+from search.graph.pieces import piece_specs
 
 from .networks import blueprint_of, twin_of
 
@@ -50,7 +50,7 @@ def test_a_program_computes_what_its_network_does(name: str, make: type[ProgramS
 def test_every_call_that_takes_time_belongs_to_a_unit(name: str, make: type[ProgramSlicer]) -> None:
     blueprint = blueprint_of(name)
     slicer = make(blueprint, 1)
-    beginning = {spec.node for spec in unit_specs(blueprint)}
+    beginning = {spec.node for spec in piece_specs(blueprint)}
     for candidate in candidates(blueprint):
         owned = slicer.nodes(candidate)
         assert set(owned) <= beginning
@@ -123,7 +123,7 @@ def test_each_kind_of_file_has_a_slicer() -> None:
     for make in SLICERS.values():
         slicer: Slicer = make(blueprint, 1)
         assert slicer.slice(full(blueprint))
-        assert set(slicer.nodes(full(blueprint))) == {spec.node for spec in unit_specs(blueprint)}
+        assert set(slicer.nodes(full(blueprint))) == {spec.node for spec in piece_specs(blueprint)}
 
 
 def test_a_network_whose_calls_are_changed_by_the_exporter_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from search.bench import OnnxSlicer
 from search.deploy import export
 from search.deploy.export import to_onnx
 from search.graph import Blueprint, comb, sample, uniform
-from search.graph.keys import unit_specs, units
+from search.graph.pieces import piece_specs, pieces
 from search.importance import select
 from search.surgery import cut
 
@@ -91,12 +91,12 @@ def test_a_sliced_file_is_what_the_runtime_makes_of_the_cut_network(name: str) -
 
 
 def test_each_layer_and_each_step_is_a_unit() -> None:
-    families = {spec.name: str(spec.family) for spec in unit_specs(combed("lstm-both"))}
+    families = {spec.name: str(spec.family) for spec in piece_specs(combed("lstm-both"))}
     assert list(families) == ["before", "net", "net#2", "after"]
     assert families["net"] == "lstm at3x1 both"
     blueprint = combed("gru-cell")
-    assert [spec.name for spec in unit_specs(blueprint)][:4] == ["before", "net", "before#2", "net#2"]
-    assert units(blueprint, uniform(blueprint, 0.5))["net"].widths == (6, 4)
+    assert [spec.name for spec in piece_specs(blueprint)][:4] == ["before", "net", "before#2", "net#2"]
+    assert pieces(blueprint, uniform(blueprint, 0.5))["net"].widths == (6, 4)
 
 
 def test_both_layers_of_a_stack_are_found_again_in_the_file() -> None:

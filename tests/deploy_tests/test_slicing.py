@@ -15,7 +15,7 @@ from hwprofiles import NullRuntime
 from search.bench import OnnxSlicer, job, structure_digest
 from search.deploy.export import to_onnx
 from search.graph import Blueprint, Candidate, assemble, full, sample
-from search.graph.keys import unit_specs, units
+from search.graph.pieces import piece_specs, pieces
 from search.importance import select
 from search.surgery import cut
 from tests.twins import SMALL
@@ -64,7 +64,7 @@ def candidates(name: str, count: int) -> list[Candidate]:
 def test_the_networks_hold_what_they_are_for() -> None:
     assert len(prepared("tower")[0].blocks) == 4
     assert any(len(candidate.removed) in (2, 3) for candidate in candidates("tower", 1))
-    assert {str(spec.family).split()[3] for spec in unit_specs(prepared("grouped")[0])[:3]} == {
+    assert {str(spec.family).split()[3] for spec in piece_specs(prepared("grouped")[0])[:3]} == {
         "dense", "grouped2", "depthwise",
     }  # fmt: skip
 
@@ -112,8 +112,8 @@ def test_every_value_belongs_to_one_unit(name: str) -> None:
         made = [value for node in sliced(name, candidate).graph.node for value in node.output]
         named = slicer.nodes(candidate)
         assert sorted(value for values in named.values() for value in values) == sorted(made)
-        owners = {spec.node: spec.name for spec in unit_specs(blueprint)}
-        assert {owners[node] for node in named} == set(units(blueprint, candidate))
+        owners = {spec.node: spec.name for spec in piece_specs(blueprint)}
+        assert {owners[node] for node in named} == set(pieces(blueprint, candidate))
 
 
 def test_the_products_of_attention_belong_to_its_unit() -> None:
@@ -122,7 +122,7 @@ def test_the_products_of_attention_belong_to_its_unit() -> None:
     model, work = sliced("deit", candidate), job(blueprint, slicer, candidate)
     maker = {node.output[0]: node for node in model.graph.node}
     constants = {tensor.name for tensor in model.graph.initializer}
-    _, values = work.units["blocks.0.attn.attention"]
+    _, values = work.pieces["blocks.0.attn.attention"]
     kinds = Counter(maker[value].op_type for value in values)
     assert kinds["MatMul"] == 2
     assert kinds["Softmax"] == 1
@@ -169,8 +169,8 @@ def test_every_node_belongs_to_one_unit(name: str) -> None:
         made = [value for node in model.graph.node for value in node.output]
         named = [value for values in slicer.nodes(candidate).values() for value in values]
         assert sorted(named) == sorted(made)
-        owners = {spec.node: spec.name for spec in unit_specs(blueprint)}
-        assert {owners[node] for node in slicer.nodes(candidate)} == set(units(blueprint, candidate))
+        owners = {spec.node: spec.name for spec in piece_specs(blueprint)}
+        assert {owners[node] for node in slicer.nodes(candidate)} == set(pieces(blueprint, candidate))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -181,7 +181,7 @@ def test_the_weighted_node_of_a_unit_has_the_widths_of_its_key(name: str) -> Non
         model = onnx.load_from_string(work.artefact())
         shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
         maker = {node.output[0]: node for node in model.graph.node}
-        for unit, (key, values) in work.units.items():
+        for unit, (key, values) in work.pieces.items():
             weighted = [maker[v] for v in values if maker[v].op_type in ("Conv", "Gemm", "MatMul")]
             assert len(weighted) == 1, unit
             shape = shapes[weighted[0].input[1]]

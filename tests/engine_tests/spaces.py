@@ -8,7 +8,7 @@ from itertools import combinations, product
 import numpy as np
 from hypothesis import strategies as st
 
-from search.space import BlockKnob, SearchSpace, UnitCells, WidthKnob
+from search.space import BlockKnob, PieceCells, SearchSpace, WidthKnob
 
 Setting = tuple[dict[str, int], frozenset[str]]
 
@@ -35,7 +35,7 @@ def random_space(
 
 def _unit(
     rng: np.random.Generator, index: int, widths: tuple[WidthKnob, ...], blocks: tuple[BlockKnob, ...], stairs: bool
-) -> UnitCells:
+) -> PieceCells:
     row, column = (widths[rng.integers(len(widths))] if widths and rng.random() < 0.8 else None for _ in range(2))
     shape = tuple(1 if knob is None else len(knob.levels) for knob in (row, column))
     seconds = rng.random(shape)
@@ -43,7 +43,7 @@ def _unit(
         seconds = np.sort(np.sort(seconds, axis=0), axis=1)
     used = {knob.dim for knob in (row, column) if knob is not None}
     gates = tuple(block.block for block in blocks if used & set(block.hides) or rng.random() < 0.2)
-    return UnitCells(f"unit{index}", row.dim if row else None, column.dim if column else None, seconds, gates)
+    return PieceCells(f"unit{index}", row.dim if row else None, column.dim if column else None, seconds, gates)
 
 
 def spaces(*, dims: int = 3, blocks: int = 2, units: int = 5) -> st.SearchStrategy[SearchSpace]:
@@ -73,7 +73,7 @@ def seconds_of(space: SearchSpace, setting: Setting) -> float:
     """Latency by the definition, unit by unit."""
     levels, removed = setting
     total = space.fixed_s
-    for unit in space.units:
+    for unit in space.pieces:
         if removed & set(unit.blocks):
             continue
         row = 0 if unit.row is None else levels[unit.row]

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwprofiles import NullRuntime, Target
-from latency_tables import Predictor, Store, UnitKey
+from latency_tables import PieceKey, Predictor, Store
 from search.bench import Slicer
 from search.bench.bench import Bench
 from search.graph import Blueprint, Candidate, Choices, assemble, comb, edited, full
-from search.graph.keys import unit_specs, units
+from search.graph.pieces import piece_specs, pieces
 from search.space import SearchSpace, knobs_of, thinned, why_whole
 from tests.deploy_tests.networks import blueprint_of
 from tests.networks import EXAMPLE, residual
@@ -46,7 +46,7 @@ def draws(blueprint: Blueprint, space: SearchSpace, count: int, removal: float) 
 def test_the_space_costs_what_the_predictor_says(prepared: Prepared, removal: float) -> None:
     blueprint, predictor, space, _ = prepared
     for candidate in [full(blueprint), *draws(blueprint, space, 30, removal)]:
-        expected = predictor.estimate(list(units(blueprint, candidate).values())).seconds
+        expected = predictor.estimate(list(pieces(blueprint, candidate).values())).seconds
         assert space.latency_of(candidate) == pytest.approx(expected, rel=1e-9)
 
 
@@ -63,15 +63,15 @@ def test_what_is_predicted_is_near_the_law(prepared: Prepared) -> None:
 def test_each_unit_is_priced_at_each_width(prepared: Prepared) -> None:
     blueprint, predictor, space, _ = prepared
     levels = {knob.dim: knob.levels for knob in space.widths}
-    assert [unit.name for unit in space.units] == [spec.name for spec in unit_specs(blueprint)]
-    whole = units(blueprint, full(blueprint))
-    for unit in space.units:
+    assert [unit.name for unit in space.pieces] == [spec.name for spec in piece_specs(blueprint)]
+    whole = pieces(blueprint, full(blueprint))
+    for unit in space.pieces:
         key = whole[unit.name]
         shape = tuple(1 if dim is None else len(levels[dim]) for dim in (unit.row, unit.column))
         assert unit.seconds.shape == shape
         assert unit.seconds[-1, -1] == pytest.approx(predictor.cell(key)[0])
         least_in = key.widths[0] if unit.column is None else levels[unit.column][0]
-        corner = UnitKey(key.family, (least_in, key.widths[1]))
+        corner = PieceKey(key.family, (least_in, key.widths[1]))
         # A head that reads a flattened map has a multiple of its dim's width.
         if key.widths[0] in (least_in, levels.get(unit.column or "", (0,))[-1]):
             assert unit.seconds[-1, 0] == pytest.approx(predictor.cell(corner)[0])
@@ -81,8 +81,8 @@ def test_units_go_with_their_blocks(prepared: Prepared) -> None:
     blueprint, _, space, _ = prepared
     for block in blueprint.blocks:
         alone = assemble(blueprint, dict(full(blueprint).dims), [block.name])
-        gone = set(units(blueprint, full(blueprint))) - set(units(blueprint, alone))
-        assert gone == {unit.name for unit in space.units if block.name in unit.blocks}
+        gone = set(pieces(blueprint, full(blueprint))) - set(pieces(blueprint, alone))
+        assert gone == {unit.name for unit in space.pieces if block.name in unit.blocks}
         assert gone, "a block that takes no unit along would be free"
         assert space.hidden([block.name]) == edited(blueprint, Choices.without(block.name)).hidden
     every = [block.name for block in blueprint.blocks]

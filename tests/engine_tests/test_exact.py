@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from search.solve import exact as exact_module
 from search.solve import least_latency, solve, summed_loss
-from search.space import BlockKnob, SearchSpace, UnitCells, WidthKnob
+from search.space import BlockKnob, PieceCells, SearchSpace, WidthKnob
 from search.space.linear import Answer
 
 from .spaces import random_space, seconds_of, settings_of, spaces
@@ -72,7 +72,7 @@ def test_out_of_reach_is_an_answer(space: SearchSpace, seed: int, share: float) 
 
 
 def two_widths(seconds: tuple[float, float]) -> SearchSpace:
-    return SearchSpace((WidthKnob("a", (8, 16)),), (), (UnitCells("u", "a", None, np.array(seconds)[:, None]),))
+    return SearchSpace((WidthKnob("a", (8, 16)),), (), (PieceCells("u", "a", None, np.array(seconds)[:, None]),))
 
 
 def test_a_network_over_the_budget_by_less_than_the_solver_sees_is_refused() -> None:
@@ -87,7 +87,7 @@ def test_a_wider_and_faster_level_wins() -> None:
 
 
 def test_a_removed_block_takes_the_loss_of_its_dims_along() -> None:
-    unit = UnitCells("u", "a", None, np.array([[0.8], [1.0]]), ("block",))
+    unit = PieceCells("u", "a", None, np.array([[0.8], [1.0]]), ("block",))
     space = SearchSpace((WidthKnob("a", (8, 16)),), (BlockKnob("block", ("a",)),), (unit,))
     solution = solve(space, {"a": np.array([5.0, 0.0])}, {"block": 1.0}, 0.9, time_limit_s=30)
     assert (solution.removed, solution.loss, solution.bound) == (frozenset({"block"}), 1.0, 1.0)
@@ -115,7 +115,7 @@ def test_out_of_time_is_answered_by_a_network_inside_the_budget(monkeypatch: pyt
 
 def test_many_networks_a_hair_over_the_budget_do_not_hide_the_one_inside() -> None:
     knobs = tuple(WidthKnob(name, (1, 2, 3, 4)) for name in ("a", "b"))  # 16 networks, all equally fast
-    unit = UnitCells("u", None, None, np.array([[1.0 + 1e-9]]), ("block",))
+    unit = PieceCells("u", None, None, np.array([[1.0 + 1e-9]]), ("block",))
     space = SearchSpace(knobs, (BlockKnob("block"),), (unit,), 1.0)
     value = {name: np.array([3.0, 2.0, 1.0, 0.0]) for name in ("a", "b")}
     solution = solve(space, value, {"block": 50.0}, 2.0, time_limit_s=30)
@@ -153,7 +153,7 @@ def resnet50_like(levels: int) -> SearchSpace:
             for row, column, cost in ((own[0], trunk, 1), (own[1], own[0], 9), (trunk, own[1], 1)):
                 stairs = np.outer(np.ceil(np.array(row.levels) / 32), np.ceil(np.array(column.levels) / 32)) * cost
                 seconds = 1e-6 * 4.0 ** (3 - stage) * (1 + stairs) * rng.uniform(0.9, 1.1, (levels, levels))
-                units.append(UnitCells(f"{name}.{row.dim}.{column.dim}", row.dim, column.dim, seconds, (name,)))
+                units.append(PieceCells(f"{name}.{row.dim}.{column.dim}", row.dim, column.dim, seconds, (name,)))
     return SearchSpace(tuple(widths), tuple(blocks), tuple(units), 1e-4)
 
 

@@ -12,7 +12,7 @@ from latency_tables import Store
 from search.bench import draw
 from search.bench.bench import Bench
 from search.commands.profile import measure
-from search.graph.keys import units
+from search.graph.pieces import pieces
 from search.progress import Silent
 from tests.deploy_tests.networks import blueprint_of
 
@@ -38,5 +38,5 @@ def test_a_table_of_few_networks_predicts_the_others(network: str, tmp_path: Pat
     offers = {knob.dim: knob.levels for knob in bench.widths}
     others = [draw(blueprint, offers, rng) for _ in range(30)]
     true = np.array([sum(law.seconds(bench.slicer.slice(one)).values()) for one in others])
-    predicted = found.predictor.predict_units([list(units(blueprint, one).values()) for one in others])
+    predicted = found.predictor.predict_pieces([list(pieces(blueprint, one).values()) for one in others])
     assert np.mean(np.abs(predicted / true - 1) < 0.1) >= 0.9

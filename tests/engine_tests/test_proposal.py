@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.solve import propose
-from search.space import BlockKnob, SearchSpace, UnitCells, WidthKnob
+from search.space import BlockKnob, PieceCells, SearchSpace, WidthKnob
 
 from .spaces import random_space, settings_of, spaces
 
@@ -65,7 +65,7 @@ def test_at_least_as_wide_as_every_scaled_network_that_fits(space: SearchSpace, 
 
 
 def one_dim(seconds: list[float], widths: tuple[int, ...]) -> SearchSpace:
-    return SearchSpace((WidthKnob("a", widths),), (), (UnitCells("u", "a", None, np.array(seconds)[:, None]),))
+    return SearchSpace((WidthKnob("a", widths),), (), (PieceCells("u", "a", None, np.array(seconds)[:, None]),))
 
 
 def test_the_largest_scale_is_found_behind_a_slow_width() -> None:
@@ -78,7 +78,7 @@ def test_the_largest_scale_is_found_behind_a_slow_width() -> None:
 def test_the_fastest_network_is_the_start_where_no_scaled_one_fits() -> None:
     widths = (WidthKnob("a", (4, 8)), WidthKnob("b", (4, 8)))
     cells = np.array([[9.0, 1.0], [9.0, 9.0]])
-    space = SearchSpace(widths, (), (UnitCells("u", "a", "b", cells),))
+    space = SearchSpace(widths, (), (PieceCells("u", "a", "b", cells),))
     candidate = propose(space, {"a": 1.0, "b": 0.5}, (), 2.0).candidate
     assert candidate is not None
     assert candidate.dims == {"a": 4, "b": 8}
@@ -86,7 +86,7 @@ def test_the_fastest_network_is_the_start_where_no_scaled_one_fits() -> None:
 
 def test_proportions_are_kept() -> None:
     widths = tuple(WidthKnob(name, tuple(range(1, 101))) for name in ("a", "b"))
-    units = tuple(UnitCells(name, name, None, np.arange(1.0, 101.0)[:, None]) for name in ("a", "b"))
+    units = tuple(PieceCells(name, name, None, np.arange(1.0, 101.0)[:, None]) for name in ("a", "b"))
     candidate = propose(SearchSpace(widths, (), units), {"a": 0.2, "b": 0.8}, (), 100.0).candidate
     assert candidate is not None
     assert candidate.dims == {"a": 20, "b": 80}
@@ -94,7 +94,7 @@ def test_proportions_are_kept() -> None:
 
 def test_what_is_left_goes_to_the_dim_furthest_behind() -> None:
     widths = tuple(WidthKnob(name, (10, 20, 30)) for name in ("a", "b"))
-    units = tuple(UnitCells(name, name, None, np.array([[1.0], [2.0], [3.0]])) for name in ("a", "b"))
+    units = tuple(PieceCells(name, name, None, np.array([[1.0], [2.0], [3.0]])) for name in ("a", "b"))
     # The common scale ends at (10, 20); "a" is at 10 of 14 wanted, "b" at 20 of 20.
     candidate = propose(SearchSpace(widths, (), units), {"a": 0.7, "b": 1.0}, (), 4.0).candidate
     assert candidate is not None
@@ -109,7 +109,7 @@ def test_the_whole_network_where_the_budget_allows_it() -> None:
 
 
 def test_hidden_dims_need_no_proportion() -> None:
-    unit = UnitCells("u", "a", None, np.array([[1.0]]), ("block",))
+    unit = PieceCells("u", "a", None, np.array([[1.0]]), ("block",))
     space = SearchSpace((WidthKnob("a", (8,)),), (BlockKnob("block", ("a",)),), (unit,))
     candidate = propose(space, {}, {"block"}, 0.5).candidate
     assert candidate is not None

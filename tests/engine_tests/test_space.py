@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.graph import Candidate
-from search.space import BlockKnob, SearchSpace, UnitCells, WidthKnob
+from search.space import BlockKnob, PieceCells, SearchSpace, WidthKnob
 
 from .spaces import random_space, seconds_of, settings_of, spaces
 
@@ -17,10 +17,10 @@ def chain(**changes: object) -> SearchSpace:
     facts: dict[str, object] = {
         "widths": (WidthKnob("a", (8, 16)), WidthKnob("b", (4, 8, 12))),
         "blocks": (BlockKnob("mid", ("b",)),),
-        "units": (
-            UnitCells("stem", "a", None, np.array([[1.0], [2.0]])),
-            UnitCells("up", "b", "a", np.arange(6.0).reshape(3, 2), ("mid",)),
-            UnitCells("depthwise", "b", "b", np.diag([0.5, 3.0, 1.0]), ("mid",)),
+        "pieces": (
+            PieceCells("stem", "a", None, np.array([[1.0], [2.0]])),
+            PieceCells("up", "b", "a", np.arange(6.0).reshape(3, 2), ("mid",)),
+            PieceCells("depthwise", "b", "b", np.diag([0.5, 3.0, 1.0]), ("mid",)),
         ),
         "fixed_s": 0.25,
     }
@@ -71,7 +71,7 @@ def test_smallest_is_the_fastest_of_all(space: SearchSpace) -> None:
 
 
 def test_smallest_sees_a_slow_odd_width() -> None:
-    unit = UnitCells("conv", "a", None, np.array([[2.0], [1.0]]))
+    unit = PieceCells("conv", "a", None, np.array([[2.0], [1.0]]))
     space = SearchSpace((WidthKnob("a", (7, 8)),), (), (unit,))
     assert space.smallest() == Candidate({"a": 8})
 
@@ -89,20 +89,20 @@ def test_pricing_is_fast() -> None:
 
 def test_the_digest_names_the_content() -> None:
     assert chain().digest == chain().digest
-    other = UnitCells("stem", "a", None, np.array([[1.0], [2.0000001]]))
-    assert chain(fixed_s=0.5).digest != chain().digest != chain(units=(other, *chain().units[1:])).digest
+    other = PieceCells("stem", "a", None, np.array([[1.0], [2.0000001]]))
+    assert chain(fixed_s=0.5).digest != chain().digest != chain(pieces=(other, *chain().pieces[1:])).digest
 
 
 def test_off_diagonal_cells_of_a_depthwise_unit_may_be_unknown() -> None:
     cells = np.array([[1.0, np.nan], [np.nan, 2.0]])
-    space = SearchSpace((WidthKnob("a", (8, 16)),), (), (UnitCells("dw", "a", "a", cells),))
+    space = SearchSpace((WidthKnob("a", (8, 16)),), (), (PieceCells("dw", "a", "a", cells),))
     assert space.latency({"a": 1}) == 2.0
 
 
 @pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
 def test_cells_are_known_seconds(bad: float) -> None:
     with pytest.raises(ValueError, match=r"piece 'stem' has (-1.0|nan|inf): measure"):
-        UnitCells("stem", None, None, np.array([[bad]]))
+        PieceCells("stem", None, None, np.array([[bad]]))
 
 
 @pytest.mark.parametrize("levels", [(), (0, 1), (4, 4), (8, 4)])
@@ -117,7 +117,7 @@ def test_widths_increase(levels: tuple[int, ...]) -> None:
         ({"blocks": (BlockKnob("mid", ("c",)),)}, r"Block 'mid' hides names .* \['c'\]"),
         ({"widths": (WidthKnob("a", (8, 16)), WidthKnob("b", (4, 8)))}, r"needs cells of shape \(2, 2\)"),
         ({"widths": (WidthKnob("a", (8,)), WidthKnob("a", (8,)))}, r"these repeat: \['a'\]"),
-        ({"units": (UnitCells("up", "b", None, np.ones((3, 1))),)}, "add it to the piece's blocks"),
+        ({"pieces": (PieceCells("up", "b", None, np.ones((3, 1))),)}, "add it to the piece's blocks"),
         ({"fixed_s": -1.0}, "Fixed time"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 
 from search.graph import Candidate
 from search.solve import propose
-from search.space import BlockKnob, SearchSpace, UnitCells, WidthKnob
+from search.space import BlockKnob, PieceCells, SearchSpace, WidthKnob
 from search.study import (
     CorruptStudyError,
     StudyBusyError,
@@ -29,10 +29,10 @@ from .worker import TRIALS, objective_of, starts_of, work, worker_budget, worker
 def line_space(*, blocks: bool = False) -> SearchSpace:
     """Two dims whose seconds are their widths, and on request two blocks that cost 2 and 3 seconds."""
     knobs = tuple(WidthKnob(name, tuple(range(1, 9))) for name in ("a", "b"))
-    units = [UnitCells(name, name, None, np.arange(1.0, 9.0)[:, None]) for name in ("a", "b")]
+    units = [PieceCells(name, name, None, np.arange(1.0, 9.0)[:, None]) for name in ("a", "b")]
     if not blocks:
         return SearchSpace(knobs, (), tuple(units))
-    units += [UnitCells(name, None, None, np.array([[cost]]), (name,)) for name, cost in (("x", 2.0), ("y", 3.0))]
+    units += [PieceCells(name, None, None, np.array([[cost]]), (name,)) for name, cost in (("x", 2.0), ("y", 3.0))]
     return SearchSpace(knobs, (BlockKnob("x"), BlockKnob("y")), tuple(units))
 
 
@@ -300,7 +300,7 @@ def test_optuna_is_quiet_and_its_verbosity_comes_back(journal: Path, capfd: pyte
 
 def test_the_sampler_learns(journal: Path) -> None:
     knobs = tuple(WidthKnob(f"d{i}", tuple(range(1, 33))) for i in range(6))
-    units = tuple(UnitCells(knob.dim, knob.dim, None, np.arange(1.0, 33.0)[:, None]) for knob in knobs)
+    units = tuple(PieceCells(knob.dim, knob.dim, None, np.arange(1.0, 33.0)[:, None]) for knob in knobs)
     goal = (30, 4, 22, 9, 17, 14)
 
     def distance(candidate: Candidate) -> float:

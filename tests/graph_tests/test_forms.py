@@ -14,7 +14,7 @@ from torch import nn
 
 from search.bench.slicing import OnnxSlicer
 from search.graph import Blueprint, Candidate, Choices, assemble, comb, edited, full
-from search.graph.keys import unit_nodes, unit_specs, units
+from search.graph.pieces import piece_nodes, piece_specs, pieces
 from search.graph.remembered import MOST, remembered
 from search.importance import select
 from search.surgery import Subnet, cut
@@ -71,14 +71,14 @@ def test_a_cut_network_has_just_the_edited_graph(name: str) -> None:
 @each
 def test_prices_are_of_the_units_of_the_edited_graph(name: str) -> None:
     blueprint = twin(name)
-    whole, sizes = unit_specs(blueprint), written(blueprint)
+    whole, sizes = piece_specs(blueprint), written(blueprint)
     for candidate in candidates(blueprint):
         live = {node.name for node in without(blueprint, candidate).graph.nodes}
-        specs = unit_specs(blueprint, candidate.choices)
+        specs = piece_specs(blueprint, candidate.choices)
         assert specs == tuple(spec for spec in whole if spec.node in live)
-        assert list(units(blueprint, candidate)) == [spec.name for spec in specs]
+        assert list(pieces(blueprint, candidate)) == [spec.name for spec in specs]
         calls = {node.name for node in blueprint.graph.nodes if node.op == "call_function"} & live
-        owner = unit_nodes(blueprint, candidate.choices)
+        owner = piece_nodes(blueprint, candidate.choices)
         assert owner.keys() - edited(blueprint, candidate.choices).replaced.keys() - sizes == calls
         assert set(owner.values()) == {spec.node for spec in specs}
 
@@ -88,7 +88,7 @@ def test_sliced_files_hold_the_units_of_the_edited_graph(name: str) -> None:
     blueprint = twin(name)
     slicer = OnnxSlicer(blueprint, batch=1)
     for candidate in candidates(blueprint):
-        assert slicer.nodes(candidate).keys() == {spec.node for spec in unit_specs(blueprint, candidate.choices)}
+        assert slicer.nodes(candidate).keys() == {spec.node for spec in piece_specs(blueprint, candidate.choices)}
 
 
 @each
@@ -178,8 +178,8 @@ def test_the_latest_answers_are_kept() -> None:
 
 def test_a_blueprint_is_freed_with_its_answers() -> None:
     blueprint = comb(residual(), EXAMPLE)
-    assert units(blueprint, full(blueprint))
-    assert unit_nodes(blueprint, Choices.without("blocks.0"))
+    assert pieces(blueprint, full(blueprint))
+    assert piece_nodes(blueprint, Choices.without("blocks.0"))
     seen = weakref.ref(blueprint)
     del blueprint
     gc.collect()

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from search.graph import Blueprint, Choices, assemble, comb, edited, full
-from search.graph.keys import unit_nodes, unit_specs, units
+from search.graph.pieces import piece_nodes, piece_specs, pieces
 from tests.twins import SMALL
 
 
@@ -39,7 +39,7 @@ def combed(net: nn.Module, *shape: int) -> Blueprint:
 
 
 def families(blueprint: Blueprint) -> dict[str, str]:
-    return {spec.name: str(spec.family) for spec in unit_specs(blueprint)}
+    return {spec.name: str(spec.family) for spec in piece_specs(blueprint)}
 
 
 def twin(name: str) -> Blueprint:
@@ -51,11 +51,11 @@ def twin(name: str) -> Blueprint:
 def test_every_call_belongs_to_one_unit(name: str) -> None:
     blueprint = twin(name)
     calls = {node.name for node in blueprint.graph.nodes if node.op == "call_function"}
-    owner = unit_nodes(blueprint)
+    owner = piece_nodes(blueprint)
     assert set(owner) == calls
-    assert set(owner.values()) == {spec.node for spec in unit_specs(blueprint)}
+    assert set(owner.values()) == {spec.node for spec in piece_specs(blueprint)}
     for choices in (Choices.without(block.name) for block in blueprint.blocks):
-        assert edited(blueprint, choices).live & calls <= set(unit_nodes(blueprint, choices))
+        assert edited(blueprint, choices).live & calls <= set(piece_nodes(blueprint, choices))
 
 
 def test_attention_is_a_unit_with_the_widths_of_queries_and_values() -> None:
@@ -63,9 +63,9 @@ def test_attention_is_a_unit_with_the_widths_of_queries_and_values() -> None:
     name = "blocks.0.attn.attention"
     assert families(blueprint)[name] == "attention 1x4x17x6 1x4x17x6 1x4x17x6 1x4x17x6 +transpose"
     whole = full(blueprint)
-    assert units(blueprint, whole)[name].widths == (24, 24)
+    assert pieces(blueprint, whole)[name].widths == (24, 24)
     narrow = {dim.name: 3 if dim.size == 4 and "qkv" in dim.name else dim.size for dim in blueprint.dims}
-    assert units(blueprint, assemble(blueprint, narrow))[name].widths == (18, 18)
+    assert pieces(blueprint, assemble(blueprint, narrow))[name].widths == (18, 18)
 
 
 def test_products_tell_their_operands_apart() -> None:
@@ -74,10 +74,10 @@ def test_products_tell_their_operands_apart() -> None:
         return net.on("last", (y @ y.transpose(1, 2)).softmax(-1) @ y)
 
     blueprint = combed(Net(run, first=nn.Linear(6, 8), last=nn.Linear(8, 3)), 2, 5, 6)
-    assert [spec.name for spec in unit_specs(blueprint)] == ["first", "matmul", "matmul#2", "last"]
+    assert [spec.name for spec in piece_specs(blueprint)] == ["first", "matmul", "matmul#2", "last"]
     assert families(blueprint)["matmul"] == "matmul 1x5xw 1xwx5 1x5x5 +softmax"
     assert families(blueprint)["matmul#2"] == "matmul 1x5x5 1x5xw 1x5xw"
-    keys = units(blueprint, full(blueprint))
+    keys = pieces(blueprint, full(blueprint))
     assert (keys["matmul"].widths, keys["matmul#2"].widths) == ((8, 1), (1, 8))
 
 
@@ -110,7 +110,7 @@ def test_transposed_convolutions_begin_a_unit() -> None:
     }
     blueprint = combed(Net(run, **layers), 1, 3, 8, 8)
     assert families(blueprint)["up"] == "conv_transpose2d k2x2 s2x2 grouped4 in8x8 out16x16 +relu"
-    assert units(blueprint, full(blueprint))["up"].widths == (8, 12)
+    assert pieces(blueprint, full(blueprint))["up"].widths == (8, 12)
 
 
 def test_what_depends_on_no_input_begins_no_unit() -> None:
@@ -122,7 +122,7 @@ def test_what_depends_on_no_input_begins_no_unit() -> None:
     blueprint = combed(Net(run, **layers), 1, 6)
     assert list(families(blueprint)) == ["body", "head"]
     calls = {node.name for node in blueprint.graph.nodes if node.op == "call_function"}
-    assert set(unit_nodes(blueprint)) == calls
+    assert set(piece_nodes(blueprint)) == calls
 
 
 def test_a_weight_that_is_used_twice_makes_two_units() -> None:

@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from hwprofiles import NullRuntime, Target, TimingProtocol
-from latency_tables import Job, UnitKey
+from latency_tables import Job, PieceKey
 
 TARGET = Target("null")
 # The null runtime has no caches, so that no turn needs a lead.
@@ -26,8 +26,8 @@ FULL = (3, 64, 64, 64, 64, 64, 64)
 QUANTUM = 8
 
 
-def keys(widths: Sequence[int]) -> list[UnitKey]:
-    return [UnitKey.of(FAMILY, pair) for pair in pairwise(widths)]
+def keys(widths: Sequence[int]) -> list[PieceKey]:
+    return [PieceKey.of(FAMILY, pair) for pair in pairwise(widths)]
 
 
 @cache

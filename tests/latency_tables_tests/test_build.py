@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from hwprofiles import ArtefactError, Interval, Measurement, NullRuntime, StaircaseLaw
-from latency_tables import ForeignTableError, Job, LatencyTable, Store, UnitKey, read_table
+from latency_tables import ForeignTableError, Job, LatencyTable, PieceKey, Store, read_table
 from latency_tables.build import TOGETHER, job_rng
 
 from .chains import FULL, MACHINE, PROTOCOL, TARGET, chain, job, null_runtime, random_widths
@@ -46,7 +46,7 @@ def test_rows_hold_what_the_law_says(fill: Fill) -> None:
         nodes = law.seconds(chain(widths))
         assert row.seconds.median == pytest.approx(sum(nodes.values()))
         assert row.ratio.median == pytest.approx(sum(nodes.values()) / full)
-        for i, unit in enumerate(row.units):
+        for i, unit in enumerate(row.pieces):
             own = nodes[f"c{i}"] + nodes[f"y{i}"]
             assert unit.share == pytest.approx(own / sum(nodes.values()))
         assert row.hit_rate == 1.0
@@ -193,10 +193,10 @@ def test_other_names_for_the_units_need_no_new_timing(fill: Fill) -> None:
     counted = Counted()
     old = counted.job(NETWORKS[0])
     fill([old])
-    units = {name: (UnitKey.of("renamed", key.widths), values) for name, (key, values) in old.units.items()}
+    units = {name: (PieceKey.of("renamed", key.widths), values) for name, (key, values) in old.pieces.items()}
     table = fill([Job(old.key, old.artefact, units, "finalist")])
     assert counted.made == [NETWORKS[0]]
-    assert {str(unit.key.family) for unit in table.networks[0].units} == {"renamed"}
+    assert {str(unit.key.family) for unit in table.networks[0].pieces} == {"renamed"}
     assert table.networks[0].origin == "finalist"
 
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from latency_tables import Family, Predictor, Slot, UnitKey, UnknownUnitError
+from latency_tables import Family, PieceKey, Predictor, Slot, UnknownPieceError
 
 from .chains import FAMILY, keys
 
@@ -38,7 +38,7 @@ def test_batch_agrees_with_estimate(predictor: Predictor) -> None:
 
 
 def test_blocks_and_depthwise_units_and_swapped_axes(predictor: Predictor) -> None:
-    removable = Slot((0, 1), (2, 2), (UnitKey.of(FAMILY, (8, 8)), UnitKey.of(FAMILY, (16, 8)), None, None))
+    removable = Slot((0, 1), (2, 2), (PieceKey.of(FAMILY, (8, 8)), PieceKey.of(FAMILY, (16, 8)), None, None))
     depthwise = Slot.grid(Family.parse(FAMILY), [8, 16], [8, 16], 1, 1)
     swapped = Slot.grid(Family.parse(FAMILY), [8, 16], [24, 32], 1, 0)
     fixed = Slot.grid(Family.parse(FAMILY), [64], [64], None, None)
@@ -51,14 +51,14 @@ def test_blocks_and_depthwise_units_and_swapped_axes(predictor: Predictor) -> No
         (1, 1): [(16, 16), (16, 32)],
     }
     for levels, pairs in expected.items():
-        wanted = predictor.estimate([UnitKey.of(FAMILY, pair) for pair in [*pairs, (64, 64)]])
+        wanted = predictor.estimate([PieceKey.of(FAMILY, pair) for pair in [*pairs, (64, 64)]])
         assert compiled.batch(np.array([levels]))[0] == pytest.approx(wanted.seconds, rel=1e-12)
 
 
 def test_three_knobs_and_the_grids_that_fit_inside(predictor: Predictor) -> None:
     pairs = [(i, o) for i in (8, 16) for o in (8, 16, 24)]
     cube = Slot(
-        (0, 2, 3), (2, 3, 2), tuple(UnitKey.of(FAMILY, pair) if on else None for pair in pairs for on in (0, 1))
+        (0, 2, 3), (2, 3, 2), tuple(PieceKey.of(FAMILY, pair) if on else None for pair in pairs for on in (0, 1))
     )
     inner = Slot.grid(Family.parse(FAMILY), [32, 64], [32, 40, 48], 0, 2)
     compiled = predictor.compile([inner, cube])
@@ -66,8 +66,8 @@ def test_three_knobs_and_the_grids_that_fit_inside(predictor: Predictor) -> None
     for a in range(2):
         for b in range(3):
             for on in range(2):
-                units = [UnitKey.of(FAMILY, ((32, 64)[a], (32, 40, 48)[b]))]
-                units += [UnitKey.of(FAMILY, ((8, 16)[a], (8, 16, 24)[b]))] * on
+                units = [PieceKey.of(FAMILY, ((32, 64)[a], (32, 40, 48)[b]))]
+                units += [PieceKey.of(FAMILY, ((8, 16)[a], (8, 16, 24)[b]))] * on
                 got = compiled.batch(np.array([[a, 0, b, on]]))[0]
                 assert got == pytest.approx(predictor.estimate(units).seconds, rel=1e-12)
 
@@ -111,12 +111,12 @@ def test_levels_outside_are_errors_not_wrap_arounds(predictor: Predictor) -> Non
 
 
 def test_unknown_units_are_found_when_compiling(predictor: Predictor) -> None:
-    with pytest.raises(UnknownUnitError):
+    with pytest.raises(UnknownPieceError):
         predictor.compile([*chain_slots(), Slot.grid(Family.parse("softmax"), [8], [8], None, None)])
 
 
 def test_slots_are_checked(predictor: Predictor) -> None:
-    key = UnitKey.of(FAMILY, (8, 8))
+    key = PieceKey.of(FAMILY, (8, 8))
     with pytest.raises(ValueError, match="ascending"):
         Slot((1, 0), (1, 1), (key,))
     with pytest.raises(ValueError, match="one key for each"):
@@ -128,9 +128,9 @@ def test_slots_are_checked(predictor: Predictor) -> None:
 
 
 def test_a_space_without_knobs_is_one_number(predictor: Predictor) -> None:
-    compiled = predictor.compile([Slot((), (), (UnitKey.of(FAMILY, (60, 60)),))])
+    compiled = predictor.compile([Slot((), (), (PieceKey.of(FAMILY, (60, 60)),))])
     assert (
         compiled.batch(np.zeros((2, 0), dtype=int)).tolist()
-        == [predictor.estimate([UnitKey.of(FAMILY, (60, 60))]).seconds] * 2
+        == [predictor.estimate([PieceKey.of(FAMILY, (60, 60))]).seconds] * 2
     )
     assert compiled.origins(np.zeros((2, 0), dtype=int)).tolist() == ["interpolated"] * 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latency_tables import UnitKey, informative
+from latency_tables import PieceKey, informative
 from latency_tables.fit.law import Array
 from latency_tables.fit.pooled import features
 
@@ -12,8 +12,8 @@ from .fit_tests.test_pooled import CONVOLUTION, MAP, QUANTUM, SIDES, family, net
 
 OPERATIONS = [CONVOLUTION, MAP]
 LARGEST = [
-    *(UnitKey.of(family(side), (320, 320)) for side in SIDES for _ in range(2)),
-    UnitKey.of("linear at1", (320, 10)),
+    *(PieceKey.of(family(side), (320, 320)) for side in SIDES for _ in range(2)),
+    PieceKey.of("linear at1", (320, 10)),
 ]
 POOL = networks(200, seed=1)
 
@@ -21,7 +21,7 @@ POOL = networks(200, seed=1)
 def left_open(chosen: list[int]) -> float:
     """Return the mean variance of relative times of the pool that the chosen ones leave, timings being equally good."""
 
-    def relative(some: list[list[UnitKey]]) -> Array:
+    def relative(some: list[list[PieceKey]]) -> Array:
         found = features(some, OPERATIONS, QUANTUM) / features([LARGEST], OPERATIONS, QUANTUM)
         return np.asarray(found / found.mean(axis=1, keepdims=True))
 

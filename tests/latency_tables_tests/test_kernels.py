@@ -3,7 +3,7 @@
 import pytest
 
 from hwprofiles import Interval
-from latency_tables import KernelPredictor, Neighbours, NetworkRow, UnitKey, UnitRow, held_out_hit_rate, hit_rate
+from latency_tables import KernelPredictor, Neighbours, NetworkRow, PieceKey, PieceRow, held_out_hit_rate, hit_rate
 from latency_tables.kernels import ALONE
 
 ONE = Interval(1.0, 1.0, 1.0)
@@ -12,13 +12,14 @@ CONV, ADD = "conv2d k3x3 s1 dense", "add in8x8"
 
 def network(job: str, units: list[tuple[str, tuple[int, int], tuple[str, ...]]], profiled: float = 1.0) -> NetworkRow:
     rows = tuple(
-        UnitRow(f"u{i}", UnitKey.of(family, widths), None, None, made) for i, (family, widths, made) in enumerate(units)
+        PieceRow(f"u{i}", PieceKey.of(family, widths), None, None, made)
+        for i, (family, widths, made) in enumerate(units)
     )
     return NetworkRow(job, "level", ONE, ONE, (1.0,) * 8, rows, profiled, 0.0, (), "2026-11-01")
 
 
 def one(predictor: KernelPredictor, family: str, widths: tuple[int, int]) -> tuple[str, ...] | None:
-    return predictor.unit("u", {"u": UnitKey.of(family, widths)})
+    return predictor.piece("u", {"u": PieceKey.of(family, widths)})
 
 
 @pytest.mark.parametrize(
@@ -55,8 +56,8 @@ def test_the_same_key_goes_before_alignment_and_alignment_before_family() -> Non
 def test_a_family_never_seen_is_unknown_and_counts_as_missed() -> None:
     predictor = KernelPredictor.fit([network("a", [(CONV, (16, 16), ("Conv",))])])
     assert one(predictor, ADD, (16, 16)) is None
-    assert predictor.network({"a": UnitKey.of(CONV, (16, 16)), "b": UnitKey.of(ADD, (16, 16))}) is None
-    assert predictor.network(dict.fromkeys("ab", UnitKey.of(CONV, (16, 16)))) == ["Conv", "Conv"]
+    assert predictor.network({"a": PieceKey.of(CONV, (16, 16)), "b": PieceKey.of(ADD, (16, 16))}) is None
+    assert predictor.network(dict.fromkeys("ab", PieceKey.of(CONV, (16, 16)))) == ["Conv", "Conv"]
     seen = network("b", [(CONV, (16, 16), ("Conv",)), (ADD, (16, 16), ("Add",))])
     assert predictor.hit_rate([seen]) == 0.5
 
@@ -88,8 +89,8 @@ def test_neighbours_decide_where_their_values_meet() -> None:
     new = concatenated("e", 32, 68)
     assert seen.hit_rate([new]) == 1.0, "68 is a multiple of 4, as 36 is"
     assert alone.hit_rate([new]) == pytest.approx(4 / 5), "what is commonest without the neighbour is wrong here"
-    other = {"u0": UnitKey.of(CONV, (32, 33)), "u1": UnitKey.of(ADD, (32, 33)), "u2": UnitKey.of(CONV, (66, 32))}
-    assert seen.unit("u1", other) == ("Conv",), "company that was never seen: the unit itself decides"
+    other = {"u0": PieceKey.of(CONV, (32, 33)), "u1": PieceKey.of(ADD, (32, 33)), "u2": PieceKey.of(CONV, (66, 32))}
+    assert seen.piece("u1", other) == ("Conv",), "company that was never seen: the unit itself decides"
 
 
 def test_the_last_of_units_whose_values_meet_takes_what_follows() -> None:
@@ -105,13 +106,13 @@ def test_the_last_of_units_whose_values_meet_takes_what_follows() -> None:
     without = summed("e", 64, None)
     assert seen.hit_rate([without, summed("f", 128, 128)]) == 1.0
     assert alone.hit_rate([without]) == 0.5
-    units = {"u0": UnitKey.of(CONV, (32, 64)), "u1": UnitKey.of(ADD, (32, 64))}
+    units = {"u0": PieceKey.of(CONV, (32, 64)), "u1": PieceKey.of(ADD, (32, 64))}
     assert [meeting.successor(name, units) for name in units] == ["u1", None]
     assert ALONE.successor("u0", units) is None
 
 
 def test_company_is_of_those_units_that_are_there() -> None:
-    units = {"u0": UnitKey.of(CONV, (32, 48)), "u1": UnitKey.of(ADD, (32, 36)), "u2": UnitKey.of(CONV, (84, 32))}
+    units = {"u0": PieceKey.of(CONV, (32, 48)), "u1": PieceKey.of(ADD, (32, 36)), "u2": PieceKey.of(CONV, (84, 32))}
     assert NEAR.company("u0", units) == (0, 4)
     assert NEAR.company("u2", units) == (4, 0)
     del units["u1"]

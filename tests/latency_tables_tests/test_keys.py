@@ -2,37 +2,37 @@ import dataclasses
 
 import pytest
 
-from latency_tables import Family, UnitKey
+from latency_tables import Family, PieceKey
 
 
 def test_key_round_trips_and_names_its_class() -> None:
-    key = UnitKey.of("conv2d k3x3 s1", (16, 32))
-    assert UnitKey.from_json(key.to_json()) == key
+    key = PieceKey.of("conv2d k3x3 s1", (16, 32))
+    assert PieceKey.from_json(key.to_json()) == key
     assert key.kind == "conv2d"
 
 
 def test_keys_are_ordered_and_hashable() -> None:
-    keys = [UnitKey.of("b", (1, 1)), UnitKey.of("a", (2, 1)), UnitKey.of("a", (1, 9))]
+    keys = [PieceKey.of("b", (1, 1)), PieceKey.of("a", (2, 1)), PieceKey.of("a", (1, 9))]
     assert sorted(keys) == keys[::-1]
-    assert len({*keys, UnitKey.of("a", (2, 1))}) == 3
+    assert len({*keys, PieceKey.of("a", (2, 1))}) == 3
 
 
 @pytest.mark.parametrize("family", ["", " ", "two  spaces", " a", "a\n"])
 def test_family_must_be_words(family: str) -> None:
     with pytest.raises(ValueError, match="A family is words"):
-        UnitKey.of(family, (1, 1))
+        PieceKey.of(family, (1, 1))
 
 
 @pytest.mark.parametrize("widths", [(0, 1), (1, -3), (1.0, 2), (True, 2), (1,), (1, 2, 3), [1, 2]])
 def test_widths_must_be_two_integers_of_at_least_one(widths: object) -> None:
     with pytest.raises(ValueError, match="Widths are two plain integers"):
-        UnitKey.of("conv2d", widths)  # type: ignore[arg-type]
+        PieceKey.of("conv2d", widths)  # type: ignore[arg-type]
 
 
 def test_an_operation_is_a_family_without_sizes_and_followers() -> None:
-    key = UnitKey.of("conv2d k3x3 s2x2 dense in8x8 out4x4 +add +relu", (8, 16))
+    key = PieceKey.of("conv2d k3x3 s2x2 dense in8x8 out4x4 +add +relu", (8, 16))
     assert key.operation == "conv2d k3x3 s2x2 dense"
-    assert UnitKey.of("linear at16x16 +gelu", (8, 16)).operation == "linear"
+    assert PieceKey.of("linear at16x16 +gelu", (8, 16)).operation == "linear"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_an_operation_is_a_family_without_sizes_and_followers() -> None:
     ],
 )
 def test_positions_are_the_sizes_that_a_family_says(family: str, positions: tuple[int, int]) -> None:
-    assert UnitKey.of(family, (8, 16)).positions == positions
+    assert PieceKey.of(family, (8, 16)).positions == positions
 
 
 SPELLINGS = [
@@ -92,7 +92,7 @@ def test_words_in_another_order_are_kept_as_they_were_stored() -> None:
     odd = "conv2d in8x8 k3x3 k5x5 dense dense +relu out4x4"
     family = Family.parse(odd)
     assert str(family) == odd
-    assert UnitKey.from_json(UnitKey(family, (8, 8)).to_json()).family == family
+    assert PieceKey.from_json(PieceKey(family, (8, 8)).to_json()).family == family
     assert (family.positions, family.kernel, family.followers) == ((64, 16), (3, 3), ("relu",))
 
 

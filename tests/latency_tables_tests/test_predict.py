@@ -12,10 +12,10 @@ from latency_tables import (
     Family,
     LatencyTable,
     NetworkRow,
+    PieceKey,
     Predictor,
     SparseTableError,
-    UnitKey,
-    UnknownUnitError,
+    UnknownPieceError,
 )
 from latency_tables.fit.model import timing_deviations
 from latency_tables.fit.overhead import profiling_overhead, true_shares
@@ -25,7 +25,7 @@ from .conftest import Fill
 
 UNSEEN = random_widths(60, seed=99)
 width = st.integers(1, 300)
-units = st.lists(st.builds(lambda i, o: UnitKey.of(FAMILY, (i, o)), width, width), max_size=8)
+units = st.lists(st.builds(lambda i, o: PieceKey.of(FAMILY, (i, o)), width, width), max_size=8)
 
 
 def true_seconds(widths: tuple[int, ...], law: StaircaseLaw | None = None) -> float:
@@ -52,8 +52,8 @@ def test_noise_of_a_run_averages_out(fill: Fill) -> None:
 def test_reorders_between_layouts_do_not_spoil_the_sum(fill: Fill) -> None:
     def without_relu(widths: tuple[int, ...]) -> object:
         whole = job(widths)
-        loose = {name: (key, values[:1]) for name, (key, values) in whole.units.items()}
-        return dataclasses.replace(whole, units=loose)
+        loose = {name: (key, values[:1]) for name, (key, values) in whole.pieces.items()}
+        return dataclasses.replace(whole, pieces=loose)
 
     table = fill([without_relu(widths) for widths in random_widths(25, seed=1)], baseline=without_relu(FULL))
     assert all(row.loose > 0 for row in table.rows)
@@ -63,23 +63,23 @@ def test_reorders_between_layouts_do_not_spoil_the_sum(fill: Fill) -> None:
 
 
 @given(units, units)
-def test_sums_are_additive(first: list[UnitKey], second: list[UnitKey]) -> None:
+def test_sums_are_additive(first: list[PieceKey], second: list[PieceKey]) -> None:
     predictor = _PREDICTOR[0]
 
-    def total(keys: list[UnitKey]) -> float:
+    def total(keys: list[PieceKey]) -> float:
         return float(predictor.bend.sums(predictor.estimate(keys).seconds))
 
     assert total(first + second) == pytest.approx(total(first) + total(second), rel=1e-9)
 
 
 @given(units, st.randoms())
-def test_order_does_not_matter_and_nothing_is_negative(keys: list[UnitKey], random: object) -> None:
+def test_order_does_not_matter_and_nothing_is_negative(keys: list[PieceKey], random: object) -> None:
     predictor = _PREDICTOR[0]
     estimate = predictor.estimate(keys)
     shuffled = list(keys)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert predictor.estimate(shuffled) == estimate
-    assert predictor.predict_units([shuffled]) == pytest.approx([estimate.seconds], rel=1e-12)
+    assert predictor.predict_pieces([shuffled]) == pytest.approx([estimate.seconds], rel=1e-12)
     assert 0 <= estimate.low <= estimate.seconds <= estimate.high
     assert all(predictor.cell(key)[0] > 0 for key in keys)
 
@@ -100,9 +100,9 @@ def test_parts_are_the_seconds_of_each_unit_inside_its_network(predictor: Predic
 
 
 def test_origin_is_the_worst_of_the_units(predictor: Predictor) -> None:
-    measured = UnitKey.of(FAMILY, (64, 64))
-    between = UnitKey.of(FAMILY, (60, 60))
-    beyond = UnitKey.of(FAMILY, (64, 1000))
+    measured = PieceKey.of(FAMILY, (64, 64))
+    between = PieceKey.of(FAMILY, (60, 60))
+    beyond = PieceKey.of(FAMILY, (64, 1000))
     assert predictor.cell(measured)[1] == "measured"
     assert predictor.estimate([measured, measured]).origin == "measured"
     assert predictor.estimate([measured, between]).origin == "interpolated"
@@ -110,25 +110,25 @@ def test_origin_is_the_worst_of_the_units(predictor: Predictor) -> None:
 
 
 def test_an_unknown_family_is_an_error_that_names_all_of_them(predictor: Predictor) -> None:
-    odd = UnitKey.of(FAMILY.replace("k3x3", "k5x5"), (64, 64))
-    other = UnitKey.of("softmax", (10, 10))
-    with pytest.raises(UnknownUnitError, match="never measured") as caught:
+    odd = PieceKey.of(FAMILY.replace("k3x3", "k5x5"), (64, 64))
+    other = PieceKey.of("softmax", (10, 10))
+    with pytest.raises(UnknownPieceError, match="never measured") as caught:
         predictor.estimate([*keys(FULL), other, odd])
     assert caught.value.families == (str(odd.family), "softmax")
     assert f"nearest: {FAMILY!r}" in str(caught.value)
     for ask in (
         lambda: predictor.cell(odd),
         lambda: predictor.cells(Family.parse("softmax")),
-        lambda: predictor.predict_units([[odd]]),
+        lambda: predictor.predict_pieces([[odd]]),
     ):
-        with pytest.raises(UnknownUnitError):
+        with pytest.raises(UnknownPieceError):
             ask()
 
 
 def test_a_unit_that_the_runtime_never_ran_is_unknown_not_zero(fill: Fill) -> None:
     def with_ghost(widths: tuple[int, ...]) -> object:
         whole = job(widths)
-        return dataclasses.replace(whole, units={**whole.units, "add": (UnitKey.of("add", (8, 8)), ("fused away",))})
+        return dataclasses.replace(whole, pieces={**whole.pieces, "add": (PieceKey.of("add", (8, 8)), ("fused away",))})
 
     table = fill([with_ghost(widths) for widths in random_widths(5, seed=1)], baseline=with_ghost(FULL))
     assert table.hit_rate == pytest.approx(6 / 7)
@@ -142,7 +142,7 @@ def test_cells_are_a_grid_for_exact_solvers(predictor: Predictor) -> None:
     assert widths_in.tolist() == [3, 8, 16, 24, 32, 40, 48, 56, 64]
     assert set(origins.ravel()) == {"measured", "interpolated"}
     for i, o in ((0, 3), (4, 5), (8, 7)):
-        key = UnitKey.of(FAMILY, (int(widths_in[i]), int(widths_out[o])))
+        key = PieceKey.of(FAMILY, (int(widths_in[i]), int(widths_out[o])))
         assert predictor.cell(key)[0] == pytest.approx(seconds[i, o])
         assert predictor.cell(key)[1] == origins[i, o]
 
@@ -151,10 +151,10 @@ def test_cells_are_means_of_shares_bent_back(fill: Fill) -> None:
     table = fill([job(widths) for widths in random_widths(10, seed=1)], null_runtime(noise=0.1))
     model = Predictor.fit(table, quantum=QUANTUM).model
     overhead = profiling_overhead(table.rows)
-    samples: dict[UnitKey, list[float]] = {}
+    samples: dict[PieceKey, list[float]] = {}
     for row in table.rows:
         shares = true_shares(row, overhead)
-        for unit in row.units:
+        for unit in row.pieces:
             samples.setdefault(unit.key, []).append(shares[unit.name] * float(model.bend.sums(row.seconds.median)))
     assert model.correction is not None
     for key, values in samples.items():
@@ -168,7 +168,7 @@ def test_holdout_networks_teach_only_once_all_are_predicted(fill: Fill) -> None:
     wide = (3, 96, 96, 96, 96, 96, 96)
     table = fill([*levels, job(wide, origin="holdout")])
     predictor = Predictor.fit(table, quantum=QUANTUM)
-    assert predictor.cell(UnitKey.of(FAMILY, (96, 96)))[1] == "measured"
+    assert predictor.cell(PieceKey.of(FAMILY, (96, 96)))[1] == "measured"
     # All others are predicted as if it were not there.
     without = Predictor.fit(table_of(table, "level"), quantum=QUANTUM)
     held = predictor.held_out
@@ -182,8 +182,8 @@ def table_of(table: LatencyTable, origin: str) -> LatencyTable:
 
 
 def whole_networks_only(row: NetworkRow) -> NetworkRow:
-    blind = tuple(dataclasses.replace(unit, share=None, profiled_s=None, operators=()) for unit in row.units)
-    return dataclasses.replace(row, units=blind, hit_rate=0.0)
+    blind = tuple(dataclasses.replace(unit, share=None, profiled_s=None, operators=()) for unit in row.pieces)
+    return dataclasses.replace(row, pieces=blind, hit_rate=0.0)
 
 
 def test_without_layer_times_laws_are_fitted_to_whole_networks(table: LatencyTable) -> None:

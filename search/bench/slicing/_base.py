@@ -22,13 +22,13 @@ class Slicer(Protocol):
             ExportError: It has no such file.
         """
 
-    def part(self, candidate: Candidate, units: frozenset[str]) -> bytes:
-        """Return the file of some units' operators only, or of the whole network where they cannot be cut out.
+    def part(self, candidate: Candidate, pieces: frozenset[str]) -> bytes:
+        """Return the file of some pieces' operators only, or of the whole network where they cannot be cut out.
 
         Args:
             candidate: With all blocks.
-            units: Node names of the calls that begin them.
+            pieces: Node names of the calls that begin them.
         """
 
     def nodes(self, candidate: Candidate) -> dict[str, tuple[str, ...]]:
-        """Return unit node name -> names, in a candidate's file, of what belongs to it."""
+        """Return piece node name -> names, in a candidate's file, of what belongs to it."""

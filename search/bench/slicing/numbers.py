@@ -29,7 +29,7 @@ class Constant:
 
     def sized(self, number: Callable[[Rule], int]) -> Array:
         """Return the constant of a candidate, given the value of each rule."""
-        # Only sizes matter for timing: the first units stay.
+        # Only sizes matter for timing: the first pieces stay.
         value = self.value[tuple(slice(0, number(size)) for size in self.sizes)]
         if not self.numbers:
             return value

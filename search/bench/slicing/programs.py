@@ -12,7 +12,7 @@ from hwprofiles import ArtefactError, graph_bytes
 from ...deploy.program_file import Values, fixed, program_bytes, program_content
 from ...errors import ExportError
 from ...graph import Blueprint, Candidate, full
-from ...graph.keys import unit_nodes
+from ...graph.pieces import piece_nodes
 from ...surgery import Subnet
 from .reference import Weights
 
@@ -44,19 +44,19 @@ class ProgramSlicer:
         self._blueprint.check(candidate)
         return self._content(*fixed(self._weights.network(candidate), self._batch))
 
-    def part(self, candidate: Candidate, units: frozenset[str]) -> bytes:
-        """Return the program of some units' calls only, or of the whole network where they cannot be cut out."""
+    def part(self, candidate: Candidate, pieces: frozenset[str]) -> bytes:
+        """Return the program of some pieces' calls only, or of the whole network where they cannot be cut out."""
         whole, example = fixed(self._weights.network(candidate), self._batch)
-        owners = unit_nodes(self._blueprint, candidate.choices)
-        found = _extracted(whole, example, {name for name, unit in owners.items() if unit in units})
+        owners = piece_nodes(self._blueprint, candidate.choices)
+        found = _extracted(whole, example, {name for name, piece in owners.items() if piece in pieces})
         return self._content(whole, example) if found is None else self._content(*found)
 
     def nodes(self, candidate: Candidate) -> dict[str, tuple[str, ...]]:
-        """Return unit node name -> names of the calls that belong to it in a candidate's program."""
+        """Return piece node name -> names of the calls that belong to it in a candidate's program."""
         found: dict[str, list[str]] = {}
-        for name, unit in unit_nodes(self._blueprint, candidate.choices).items():
-            found.setdefault(unit, []).append(name)
-        return {unit: tuple(names) for unit, names in found.items()}
+        for name, piece in piece_nodes(self._blueprint, candidate.choices).items():
+            found.setdefault(piece, []).append(name)
+        return {piece: tuple(names) for piece, names in found.items()}
 
     def _content(self, network: fx.GraphModule, example: tuple[torch.Tensor, ...]) -> bytes:
         return program_content(network, example)

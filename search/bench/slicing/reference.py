@@ -55,7 +55,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Weights:
-    """Random weights of the unpruned network; narrower ones have the first units of the same numbers."""
+    """Random weights of the unpruned network; narrower ones have the first pieces of the same numbers."""
 
     blueprint: Blueprint
     batch: int
@@ -71,8 +71,8 @@ class Weights:
         return weights
 
     def network(self, candidate: Candidate) -> Subnet:
-        """Return a candidate's network with the first units of these weights."""
-        network = _first_units(self.blueprint, candidate)
+        """Return a candidate's network with the first pieces of these weights."""
+        network = _first_pieces(self.blueprint, candidate)
         with torch.no_grad():
             for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
                 if name in self.state:
@@ -96,7 +96,7 @@ class Weights:
 
 def _random_state(blueprint: Blueprint, gain: float, seed: int) -> dict[str, torch.Tensor]:
     """Return parameter or buffer name -> random content."""
-    network = _first_units(blueprint, full(blueprint))
+    network = _first_pieces(blueprint, full(blueprint))
     generator = torch.Generator().manual_seed(seed)
     state = dict[str, torch.Tensor]()
     for name, parameter in network.named_parameters():
@@ -123,7 +123,7 @@ def _steady(network: Subnet, batch: int, seed: int) -> bool:
     return all(bool((a - b).abs().max() <= GROWTH * NUDGE * a.abs().max()) for a, b in pairs if a.is_floating_point())
 
 
-def _first_units(blueprint: Blueprint, candidate: Candidate) -> Subnet:
+def _first_pieces(blueprint: Blueprint, candidate: Candidate) -> Subnet:
     rows = {d.name: [range(candidate.dims[d.name])] * d.outer for d in blueprint.dims if d.name in candidate.dims}
     return cut(blueprint, Selection(candidate, rows))
 

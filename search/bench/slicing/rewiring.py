@@ -1,4 +1,4 @@
-"""Take removed blocks out of a file, and tell whose unit each of its values is."""
+"""Take removed blocks out of a file, and tell whose piece each of its values is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import onnx
 
 from ...errors import ExportError
 from ...graph import Blueprint, Candidate, Size, edited
-from ...graph.keys import unit_nodes
+from ...graph.pieces import piece_nodes
 from .matching import Match
 
 
@@ -100,26 +100,26 @@ def drop_dead(proto: onnx.ModelProto) -> None:
 
 
 def owners(proto: onnx.ModelProto, blueprint: Blueprint, match: Match, candidate: Candidate) -> dict[str, str]:
-    """Return ONNX value -> node name of the call that begins its unit.
+    """Return ONNX value -> node name of the call that begins its piece.
 
     A value that equals no call is a step on the way to one that does (exporters decompose calls), so it belongs to
-    the unit of the next value that does; behind the last one, to the unit before it.
+    the piece of the next value that does; behind the last one, to the piece before it.
     """
-    owner = unit_nodes(blueprint, candidate.choices)
+    owner = piece_nodes(blueprint, candidate.choices)
     found: dict[str, str] = {}
     ahead: dict[str, str] = {}
     for node in reversed(proto.graph.node):
-        units = [owner.get(match.call.get(name, "")) for name in node.output]
-        unit = next((u for u in units if u), None) or next((ahead[n] for n in node.output if n in ahead), None)
-        if unit is not None:
-            found.update(dict.fromkeys(node.output, unit))
+        pieces = [owner.get(match.call.get(name, "")) for name in node.output]
+        piece = next((u for u in pieces if u), None) or next((ahead[n] for n in node.output if n in ahead), None)
+        if piece is not None:
+            found.update(dict.fromkeys(node.output, piece))
             # The first reader in the file's order wins: it is visited last.
-            ahead.update(dict.fromkeys(node.input, unit))
+            ahead.update(dict.fromkeys(node.input, piece))
     first = next(iter(owner.values()), None)
     for node in proto.graph.node:
         before = [found[name] for name in node.input if name in found]
-        unit = before[-1] if before else first
+        piece = before[-1] if before else first
         for name in node.output:
-            if unit is not None:
-                found.setdefault(name, unit)
+            if piece is not None:
+                found.setdefault(name, piece)
     return {name: found[name] for node in proto.graph.node for name in node.output if name in found}

@@ -101,21 +101,21 @@ class OnnxSlicer:
         constants = self._numbers.constants
         return serialised(proto, {n: constants[n].sized(number) for n in used if n in constants})
 
-    def part(self, candidate: Candidate, units: frozenset[str]) -> bytes:
-        """Return the file of some units' operators only, or of the whole network where they cannot be cut out."""
+    def part(self, candidate: Candidate, pieces: frozenset[str]) -> bytes:
+        """Return the file of some pieces' operators only, or of the whole network where they cannot be cut out."""
         content, made = self.slice(candidate), self.nodes(candidate)
-        values = frozenset(value for unit in units for value in made.get(unit, ()))
+        values = frozenset(value for piece in pieces for value in made.get(piece, ()))
         found = extracted(onnx.load_from_string(content), values)
         return content if found is None else found
 
     def nodes(self, candidate: Candidate) -> dict[str, tuple[str, ...]]:
-        """Return unit node name -> names of the ONNX values that its nodes make in a candidate's file."""
+        """Return piece node name -> names of the ONNX values that its nodes make in a candidate's file."""
         proto = copy.deepcopy(self._skeleton)
         reroute(proto, self._blueprint, self._match, candidate)
         found: dict[str, list[str]] = {}
-        for value, unit in owners(proto, self._blueprint, self._match, candidate).items():
-            found.setdefault(unit, []).append(value)
-        return {unit: tuple(names) for unit, names in found.items()}
+        for value, piece in owners(proto, self._blueprint, self._match, candidate).items():
+            found.setdefault(piece, []).append(value)
+        return {piece: tuple(names) for piece, names in found.items()}
 
     def _number(self, candidate: Candidate) -> Callable[[Rule], int]:
         """Return what tells the value of each rule under a candidate."""

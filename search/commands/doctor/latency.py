@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwprofiles import get_runtime, probe
-from latency_tables import LatencyTable, Predictor, UnknownUnitError, read_table
+from latency_tables import LatencyTable, Predictor, UnknownPieceError, read_table
 
 from ...errors import ConfigError
 from ...graph import Blueprint, full
-from ...graph.keys import UnitSpec, unit_specs, units
+from ...graph.pieces import PieceSpec, piece_specs, pieces
 
 
 @dataclass(frozen=True)
 class Latency:
-    """The unpruned network's time, unit by unit.
+    """The unpruned network's time, piece by piece.
 
     Attributes:
         target: Slug of the table's target.
-        seconds: Unit name -> seconds, None where the table does not know its family.
-        families: Unit name -> family.
+        seconds: Piece name -> seconds, None where the table does not know its family.
+        families: Piece name -> family.
         mape: Mean error of the table on whole networks that it had not seen.
         notes: What a reader should know of the table, one sentence each.
     """
@@ -31,22 +31,22 @@ class Latency:
     families: Mapping[str, str]
     mape: float
     notes: tuple[str, ...]
-    _specs: tuple[UnitSpec, ...]
+    _specs: tuple[PieceSpec, ...]
     _weights: Mapping[str, str]
     _blueprint: Blueprint
 
     @property
     def known_s(self) -> float:
-        """Seconds of all units that the table knows."""
+        """Seconds of all pieces that the table knows."""
         return sum(seconds for seconds in self.seconds.values() if seconds is not None)
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Names of the units that the table does not know."""
+        """Names of the pieces that the table does not know."""
         return tuple(name for name, seconds in self.seconds.items() if seconds is None)
 
     def on(self, atoms: Collection[int]) -> float | None:
-        """Return the seconds of the units that have one of these atoms in a width; None where one is unknown."""
+        """Return the seconds of the pieces that have one of these atoms in a width; None where one is unknown."""
         leaves = self._blueprint.algebra.leaves
         return self._sum(
             spec.name
@@ -55,7 +55,7 @@ class Latency:
         )
 
     def of(self, parameters: Collection[str]) -> float | None:
-        """Return the seconds of the units whose weights are among these; None where one is unknown."""
+        """Return the seconds of the pieces whose weights are among these; None where one is unknown."""
         return self._sum(spec.name for spec in self._specs if self._weights.get(spec.name) in parameters)
 
     def _sum(self, names: Iterable[str]) -> float | None:
@@ -69,7 +69,7 @@ class Latency:
 
 
 def look_up(blueprint: Blueprint, path: Path) -> Latency:
-    """Read a table and find the unpruned network's units in it.
+    """Read a table and find the unpruned network's pieces in it.
 
     Args:
         blueprint: The combed network.
@@ -90,18 +90,18 @@ def look_up(blueprint: Blueprint, path: Path) -> Latency:
     profile = probe()
     target = table.header.target
     predictor = Predictor.fit(table, quantum=get_runtime(target.runtime).width_quantum(profile, target.device))
-    keys = units(blueprint, full(blueprint))
+    keys = pieces(blueprint, full(blueprint))
     summands: dict[str, float | None] = {}
     for name, key in keys.items():
         try:
             summands[name] = predictor.cell(key)[0]
-        except UnknownUnitError:
+        except UnknownPieceError:
             summands[name] = None
     known = sum(value for value in summands.values() if value is not None)
-    # Each unit's part of what is known of the network.
+    # Each piece's part of what is known of the network.
     bent = float(predictor.bend.seconds(known)) / known if known else 1.0
     seconds = {name: None if value is None else value * bent for name, value in summands.items()}
-    specs = unit_specs(blueprint)
+    specs = piece_specs(blueprint)
     return Latency(
         table.header.target.slug,
         seconds,
@@ -114,8 +114,8 @@ def look_up(blueprint: Blueprint, path: Path) -> Latency:
     )
 
 
-def _weights(blueprint: Blueprint, specs: tuple[UnitSpec, ...]) -> dict[str, str]:
-    """Return unit name -> name of its weight, where that is a parameter itself."""
+def _weights(blueprint: Blueprint, specs: tuple[PieceSpec, ...]) -> dict[str, str]:
+    """Return piece name -> name of its weight, where that is a parameter itself."""
     nodes = {node.name: node for node in blueprint.graph.nodes}
     weights = {spec.name: nodes[spec.node].args[1] for spec in specs}
     return {name: str(weight.target) for name, weight in weights.items() if getattr(weight, "op", "") == "get_attr"}

@@ -92,7 +92,7 @@ def _band(span: Sequence[float], width: float, colour: str) -> dict[str, Any]:
 
 
 def layers_chart(layers: Sequence[Mapping[str, Any]]) -> Chart:
-    """Draw the seconds of each unit in the order in which they run, one colour for each origin of the number."""
+    """Draw the seconds of each piece in the order in which they run, one colour for each origin of the number."""
     named = len(layers) <= MOST_NAMED_BARS
     rows = list(range(len(layers)))
     traces = []

@@ -81,7 +81,7 @@ def seconds_of(text: str) -> float:
     """Read a time limit.
 
     Raises:
-        ConfigError: It has no unit or one that could be two, or is no time above zero.
+        ConfigError: It has no piece or one that could be two, or is no time above zero.
     """
     try:
         found = parse_quantity(text)

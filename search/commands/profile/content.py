@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hwprofiles import Interval, format_percent, format_seconds
-from latency_tables import Provenance, UnknownUnitError, held_out_hit_rate, provenance
+from latency_tables import Provenance, UnknownPieceError, held_out_hit_rate, provenance
 
 from ...bench import reference_of
 from ...graph import full
-from ...graph.keys import units
 from ...graph.neighbours import neighbours
+from ...graph.pieces import pieces
 from ..stairs import stairs_content
 from .coverage import coverage
 from .work import Measured
@@ -84,7 +84,7 @@ def _predictions(measured: Measured, foreign: set[str]) -> list[dict[str, Any]]:
 
 
 def _loose(measured: Measured) -> float | None:
-    """Return the share of the profiled time that belongs to no unit, as a median over networks."""
+    """Return the share of the profiled time that belongs to no piece, as a median over networks."""
     values = [row.loose for row in measured.table.rows]
     return statistics.median(values) if values else None
 
@@ -113,15 +113,15 @@ def _spread(intervals: Sequence[Interval]) -> list[float] | None:
 
 
 def _layers(measured: Measured) -> list[dict[str, Any]]:
-    """Return the unpruned network's units in the order in which they run; unknown seconds are None."""
+    """Return the unpruned network's pieces in the order in which they run; unknown seconds are None."""
     blueprint = measured.bench.blueprint
     rows: list[dict[str, Any]] = []
-    for name, key in units(blueprint, full(blueprint)).items():
+    for name, key in pieces(blueprint, full(blueprint)).items():
         seconds: float | None
         origin: str
         try:
             seconds, origin = measured.predictor.cell(key)
-        except UnknownUnitError:
+        except UnknownPieceError:
             seconds, origin = None, "unknown"
         rows.append(
             {
@@ -135,7 +135,7 @@ def _layers(measured: Measured) -> list[dict[str, Any]]:
             }
         )
     total = sum(row["seconds"] or 0.0 for row in rows)
-    # Cells add up to the sum that the network's time is bent from; each unit's part of it stays.
+    # Cells add up to the sum that the network's time is bent from; each piece's part of it stays.
     bent = float(measured.predictor.bend.seconds(total)) / total if total else 1.0
     return [
         row if row["seconds"] is None else row | {"seconds": row["seconds"] * bent, "share": row["seconds"] / total}

@@ -10,7 +10,7 @@ from latency_tables import LatencyTable
 
 from ...bench import Bench
 from ...graph import Axis, Blueprint
-from ...graph.keys import unit_specs
+from ...graph.pieces import piece_specs
 from ...space import thinned
 
 _Cell = tuple[str, tuple[int, int]]
@@ -24,7 +24,7 @@ class Coverage:
     Attributes:
         cells: Number of (family, width in, width out) at the widths that a table is built from.
         missing_cells: Those that no timed network has, sorted; they are interpolated.
-        families: Number of families of units.
+        families: Number of families of pieces.
         missing_families: Those of no timed network, or without a node in the runtime's profile; their time is unknown.
         levels: Number of (dim, width) that a table is built from.
         missing_levels: Those of no timed network, sorted.
@@ -54,16 +54,16 @@ class Coverage:
 def coverage(bench: Bench, table: LatencyTable) -> Coverage:
     """Hold the cells that the space can reach against those of the timed networks."""
     blueprint, levels = bench.blueprint, {knob.dim: thinned(knob.levels) for knob in bench.widths}
-    seen = {(unit.name, unit.key.widths) for row in table.rows for unit in row.units}
-    timed = {(str(unit.key.family), unit.key.widths) for row in table.rows for unit in row.units}
-    has_shares = any(unit.share is not None for row in table.rows for unit in row.units)
+    seen = {(piece.name, piece.key.widths) for row in table.rows for piece in row.pieces}
+    timed = {(str(piece.key.family), piece.key.widths) for row in table.rows for piece in row.pieces}
+    has_shares = any(piece.share is not None for row in table.rows for piece in row.pieces)
     known = {
-        str(unit.key.family) for row in table.rows for unit in row.units if unit.share is not None or not has_shares
+        str(piece.key.family) for row in table.rows for piece in row.pieces if piece.share is not None or not has_shares
     }
     cells: set[_Cell] = set()
     every: set[_Level] = set()
     found: set[_Level] = set()
-    specs = unit_specs(blueprint)
+    specs = piece_specs(blueprint)
     for spec in specs:
         column, columns = _widths(blueprint, spec.column, levels)
         row, rows = _widths(blueprint, spec.row, levels)

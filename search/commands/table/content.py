@@ -9,10 +9,10 @@ from typing import Any
 from hwprofiles import LatheError, get_runtime, probe
 from latency_tables import (
     NetworkRow,
+    PieceKey,
     Predictor,
     SparseTableError,
-    UnitKey,
-    UnknownUnitError,
+    UnknownPieceError,
     held_out_hit_rate,
 )
 
@@ -80,7 +80,7 @@ def _predictor(opened: Opened) -> tuple[Predictor | None, str | None]:
 
 
 def _families(opened: Opened, predictor: Predictor | None) -> list[dict[str, Any]]:
-    """Return where the unpruned network's time goes, by family of units, most first; unknown ones come last.
+    """Return where the unpruned network's time goes, by family of pieces, most first; unknown ones come last.
 
     The cells of a predictor rest on the profiles of all networks. Without one, the unpruned network's own is all
     there is.
@@ -89,9 +89,9 @@ def _families(opened: Opened, predictor: Predictor | None) -> list[dict[str, Any
     if baseline is None:
         return []
     seconds: dict[str, list[float | None]] = defaultdict(list)
-    for unit in baseline.units:
-        own = None if unit.share is None else unit.share * baseline.seconds.median
-        seconds[str(unit.key.family)].append(own if predictor is None else _cell(predictor, unit.key))
+    for piece in baseline.pieces:
+        own = None if piece.share is None else piece.share * baseline.seconds.median
+        seconds[str(piece.key.family)].append(own if predictor is None else _cell(predictor, piece.key))
     known = {name: [one for one in values if one is not None] for name, values in seconds.items()}
     total = math.fsum(one for values in known.values() for one in values)
     # Cells add up to the sum that the network's time is bent from; each family's part of it stays.
@@ -109,10 +109,10 @@ def _families(opened: Opened, predictor: Predictor | None) -> list[dict[str, Any
     return sorted(rows, key=lambda row: -1.0 if row["share"] is None else row["share"], reverse=True)
 
 
-def _cell(predictor: Predictor, key: UnitKey) -> float | None:
+def _cell(predictor: Predictor, key: PieceKey) -> float | None:
     try:
         return predictor.cell(key)[0]
-    except UnknownUnitError:
+    except UnknownPieceError:
         return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from latency_tables import UnitKey
+from latency_tables import PieceKey
 from latency_tables.fit.alike import PARTS, Cells
 from latency_tables.fit.correction import Correction
 from latency_tables.fit.law import Array
@@ -13,7 +13,7 @@ from latency_tables.fit.law import Array
 WIDTHS = (8, 16, 32, 64, 128)
 SLOW, FAST = "conv2d k3x3 s1 dense", "conv2d k1x1 s1 dense"
 FAMILIES = tuple(f"{operation} in{size}x{size} out{size}x{size}" for operation in (SLOW, FAST) for size in (4, 8))
-KEYS = sorted(UnitKey.of(family, (i, o)) for family in FAMILIES for i in WIDTHS for o in WIDTHS)
+KEYS = sorted(PieceKey.of(family, (i, o)) for family in FAMILIES for i in WIDTHS for o in WIDTHS)
 SAMPLES = dict.fromkeys(KEYS, 3)
 
 
@@ -100,12 +100,12 @@ def test_order_of_networks_does_not_matter() -> None:
 
 def test_unseen_widths_are_corrected_as_their_neighbours_and_unseen_operations_by_the_offset_alone() -> None:
     correction = Correction.fit(KEYS, SAMPLES, *noisy(60))
-    between, around = correction.mean([UnitKey.of(FAMILIES[0], (24, 24)), UnitKey.of(FAMILIES[0], (32, 32))])
+    between, around = correction.mean([PieceKey.of(FAMILIES[0], (24, 24)), PieceKey.of(FAMILIES[0], (32, 32))])
     assert between == pytest.approx(around, abs=0.03)
-    other = correction.mean([UnitKey.of("softmax in4x4", (24, 24))])[0]
+    other = correction.mean([PieceKey.of("softmax in4x4", (24, 24))])[0]
     assert other == correction.common
     # A family of a known operation takes part in what is known of the operation.
-    sibling = correction.mean([UnitKey.of(f"{SLOW} in16x16 out16x16", (32, 32))])[0]
+    sibling = correction.mean([PieceKey.of(f"{SLOW} in16x16 out16x16", (32, 32))])[0]
     assert abs(sibling - np.log(1.2)) < abs(other - np.log(1.2))
 
 
@@ -127,15 +127,15 @@ def test_few_and_equal_networks_are_no_singular_matrix(n: int) -> None:
 def test_products_by_groups_are_those_of_the_whole_matrix() -> None:
     """Against the definition of each part, pair by pair."""
     rng = np.random.default_rng(0)
-    mine = [KEYS[i] for i in rng.choice(len(KEYS), 15, replace=False)] + [UnitKey.of("softmax in4x4", (8, 8))]
+    mine = [KEYS[i] for i in rng.choice(len(KEYS), 15, replace=False)] + [PieceKey.of("softmax in4x4", (8, 8))]
     theirs = [KEYS[i] for i in rng.choice(len(KEYS), 40, replace=False)]
     samples = {key: i % 4 for i, key in enumerate(theirs)}
     right = rng.standard_normal((40, 3))
 
-    def near(a: UnitKey, b: UnitKey, side: int) -> float:
+    def near(a: PieceKey, b: PieceKey, side: int) -> float:
         return float(np.exp(-0.5 * np.log2(a.widths[side] / b.widths[side]) ** 2))
 
-    def parts(a: UnitKey, b: UnitKey) -> list[float]:
+    def parts(a: PieceKey, b: PieceKey) -> list[float]:
         operation, family = a.operation == b.operation, a.family == b.family
         return [
             float(operation),

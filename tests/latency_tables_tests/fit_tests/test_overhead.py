@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hwprofiles import Interval, NodeTime, NullRuntime, Session, Target
-from latency_tables import NetworkRow, Predictor, UnitKey, UnitRow
+from latency_tables import NetworkRow, PieceKey, PieceRow, Predictor
 from latency_tables.fit import model as module
 from latency_tables.fit.overhead import profiling_overhead, true_shares
 
@@ -52,9 +52,9 @@ class Inflated(NullRuntime):
 def row(seconds: Sequence[float], overhead: float, slow: float = 1.0, profiled: bool = True) -> NetworkRow:
     """Give a network whose units are one node each; its machine was `slow` times slower than the reference."""
     units = tuple(
-        UnitRow(f"u{i}", UnitKey.of(FAMILY, (8, 8)), own / sum(seconds), slow * own + overhead, ("Conv",))
+        PieceRow(f"u{i}", PieceKey.of(FAMILY, (8, 8)), own / sum(seconds), slow * own + overhead, ("Conv",))
         if profiled
-        else UnitRow(f"u{i}", UnitKey.of(FAMILY, (8, 8)), None)
+        else PieceRow(f"u{i}", PieceKey.of(FAMILY, (8, 8)), None)
         for i, own in enumerate(seconds)
     )
     total = sum(seconds)
@@ -103,7 +103,7 @@ def test_shares_are_those_of_the_true_seconds() -> None:
 
 def test_shares_stand_where_profiled_seconds_were_not_kept() -> None:
     kept = row([1e-6, 3e-6], 0.0)
-    old = dataclasses.replace(kept, units=tuple(dataclasses.replace(u, profiled_s=None) for u in kept.units))
+    old = dataclasses.replace(kept, pieces=tuple(dataclasses.replace(u, profiled_s=None) for u in kept.pieces))
     assert true_shares(old, 1e-6) == {"u0": pytest.approx(0.25), "u1": pytest.approx(0.75)}
 
 

@@ -70,7 +70,7 @@ def test_a_table_whose_pace_changed_finds_its_own_dependence(table: LatencyTable
     mixed = timed_at(table, lambda i: math.log(1.5) * (i % 2), g)
     found = fit_model(mixed.rows, QUANTUM)
     assert found.pace.dependence == pytest.approx(g, abs=0.05)
-    networks = [[unit.key for unit in own.units] for own in table.rows]
+    networks = [[unit.key for unit in own.pieces] for own in table.rows]
     np.testing.assert_allclose(found.networks(networks)[0], steady.networks(networks)[0], rtol=0.02)
 
 
@@ -84,7 +84,7 @@ def test_held_out_networks_are_predicted_at_the_pace_that_they_were_timed_at(tab
 
 def test_an_estimate_at_another_pace(table: LatencyTable) -> None:
     predictor = Predictor.fit(table, quantum=QUANTUM)
-    units = [unit.key for unit in table.networks[0].units]
+    units = [unit.key for unit in table.networks[0].pieces]
     usual, slow = predictor.estimate(units), predictor.estimate(units, math.log(2))
     expected = predictor.pace.seconds(np.array([usual.seconds]), math.log(2))
     assert slow.seconds == pytest.approx(float(expected[0]))

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from latency_tables import HeldOut, LatencyTable, Predictor, SparseTableError, UnitKey, cross_validate
+from latency_tables import HeldOut, LatencyTable, PieceKey, Predictor, SparseTableError, cross_validate
 from latency_tables.fit import validate as module
 from latency_tables.fit.model import fit_model
 from latency_tables.fit.validate import tau_ceiling
@@ -90,8 +90,8 @@ def test_order_of_rows_does_not_matter(table: LatencyTable) -> None:
 
 def test_a_family_of_one_network_cannot_be_held_out(table: LatencyTable) -> None:
     rows = list(table.rows)
-    units = (*rows[2].units[:-1], dataclasses.replace(rows[2].units[-1], key=UnitKey.of("rare", (8, 8))))
-    rows[2] = dataclasses.replace(rows[2], units=units)
+    units = (*rows[2].pieces[:-1], dataclasses.replace(rows[2].pieces[-1], key=PieceKey.of("rare", (8, 8))))
+    rows[2] = dataclasses.replace(rows[2], pieces=units)
     held_out = cross_validate(
         dataclasses.replace(table, rows=tuple(rows)), quantum=QUANTUM, folds=5, rng=np.random.default_rng(0)
     )

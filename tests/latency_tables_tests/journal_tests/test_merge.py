@@ -15,18 +15,18 @@ from latency_tables import (
     ForeignTableError,
     Header,
     LatencyTable,
+    PieceKey,
     Record,
     Stairs,
     StairsRecord,
     Store,
     TableError,
-    UnitKey,
     compare_tables,
     merge,
     read_table,
 )
 
-UNITS = {"conv0": (UnitKey.of("conv2d k3x3", (3, 8)), ("c0",))}
+UNITS = {"conv0": (PieceKey.of("conv2d k3x3", (3, 8)), ("c0",))}
 
 
 def record(job: str, seconds: float, day: int, machine: str = "m", version: str = "1", origin: str = "level") -> Record:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from hwprofiles import Target
-from latency_tables import CorruptTableError, Header, LockedTableError, Record, Store, UnitKey
+from latency_tables import CorruptTableError, Header, LockedTableError, PieceKey, Record, Store
 
 HEADER = Header(Target("null"), "machine", {"null": "1"}, "2026-11-20T00:00:00+00:00")
-UNITS = {"conv0": (UnitKey.of("conv2d k3x3", (3, 8)), ("c0", "y0"))}
+UNITS = {"conv0": (PieceKey.of("conv2d k3x3", (3, 8)), ("c0", "y0"))}
 
 
 def failed(name: str) -> Record:

@@ -1,8 +1,8 @@
-"""From a candidate to the units that a latency table knows: one unit for each weighted layer and what follows it.
+"""From a candidate to the pieces that a latency table knows: one piece for each weighted layer and what follows it.
 
-A **unit** is a convolution or matrix product, with a weight or of two activations, together with the pointwise and
+A **piece** is a convolution or matrix product, with a weight or of two activations, together with the pointwise and
 pooling calls behind it, up to the next one: what runtimes fuse. Its family says all that matters except the two widths.
-What depends on no input is computed when a file is made: it costs nothing, and begins no unit.
+What depends on no input is computed when a file is made: it costs nothing, and begins no piece.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import fx
 
-from latency_tables import Family, Grouping, UnitKey
+from latency_tables import Family, Grouping, PieceKey
 
 from .axes import Axis
 from .blueprint import Blueprint
@@ -33,7 +33,7 @@ CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv3d"})
 TRANSPOSED = frozenset({"conv_transpose1d", "conv_transpose2d", "conv_transpose3d"})
 
 WEIGHTED = CONVOLUTIONS | TRANSPOSED | {"linear"}
-"""Operators with a weight that begin a unit."""
+"""Operators with a weight that begin a piece."""
 
 RECURRENT = frozenset(
     {"gru", "lstm", "rnn_tanh", "rnn_relu", "gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell"}
@@ -47,7 +47,7 @@ _OPERANDS: Mapping[str, tuple[int, ...]] = {
 """Product of activations -> positions of the arguments that are multiplied."""
 
 BEGINNING = WEIGHTED | RECURRENT | _OPERANDS.keys()
-"""Operators that begin a unit."""
+"""Operators that begin a piece."""
 
 _SILENT = frozenset({"batch_norm", "dropout", "feature_dropout", "clone", "contiguous", "detach", "to", "flatten",
                      "view", "reshape", "getitem", "sym_size"})  # fmt: skip
@@ -55,8 +55,8 @@ _SILENT = frozenset({"batch_norm", "dropout", "feature_dropout", "clone", "conti
 
 
 @dataclass(frozen=True, slots=True)
-class UnitSpec:
-    """A unit, as it is in the unpruned network.
+class PieceSpec:
+    """A piece, as it is in the unpruned network.
 
     Attributes:
         name: Module of its weight, or module and operator of a product (with "#k" where there are several).
@@ -73,21 +73,21 @@ class UnitSpec:
     row: Axis
 
 
-def unit_specs(blueprint: Blueprint, choices: Choices = WHOLE) -> tuple[UnitSpec, ...]:
-    """Return the units under structure choices, in the order in which they run; left out, of the unpruned network."""
+def piece_specs(blueprint: Blueprint, choices: Choices = WHOLE) -> tuple[PieceSpec, ...]:
+    """Return the pieces under structure choices, in the order in which they run; left out, of the unpruned network."""
     return _specs(blueprint, choices)
 
 
 @remembered
-def _specs(blueprint: Blueprint, choices: Choices) -> tuple[UnitSpec, ...]:
+def _specs(blueprint: Blueprint, choices: Choices) -> tuple[PieceSpec, ...]:
     if choices == WHOLE:
         return tuple(_described_all(blueprint))
     live = edited(blueprint, choices).live
     return tuple(spec for spec in _specs(blueprint, WHOLE) if spec.node in live)
 
 
-def _described_all(blueprint: Blueprint) -> Iterator[UnitSpec]:
-    """Yield the units of the unpruned network; what follows them there is said of them everywhere."""
+def _described_all(blueprint: Blueprint) -> Iterator[PieceSpec]:
+    """Yield the pieces of the unpruned network; what follows them there is said of them everywhere."""
     moving, followers = _moving(blueprint), _followers(blueprint)
     times = Counter[str]()
     for node in blueprint.graph.nodes:
@@ -96,12 +96,12 @@ def _described_all(blueprint: Blueprint) -> Iterator[UnitSpec]:
             times[path] += 1
             name = path if times[path] == 1 else f"{path}#{times[path]}"
             family, column, row = _described(blueprint, node)
-            yield UnitSpec(name, node.name, family.followed_by(*followers.get(node.name, ())), column, row)
+            yield PieceSpec(name, node.name, family.followed_by(*followers.get(node.name, ())), column, row)
 
 
 def _followers(blueprint: Blueprint) -> dict[str, list[str]]:
-    """Return node name of the call that begins a unit -> operators that follow it there, each once."""
-    owner, moving = unit_nodes(blueprint), _moving(blueprint)
+    """Return node name of the call that begins a piece -> operators that follow it there, each once."""
+    owner, moving = piece_nodes(blueprint), _moving(blueprint)
     found: dict[str, list[str]] = {}
     for node in blueprint.graph.nodes:
         name = operator_name(node)
@@ -112,20 +112,20 @@ def _followers(blueprint: Blueprint) -> dict[str, list[str]]:
     return found
 
 
-def units(blueprint: Blueprint, candidate: Candidate) -> dict[str, UnitKey]:
-    """Return the units that a candidate's network runs: unit name -> key for a latency table."""
+def pieces(blueprint: Blueprint, candidate: Candidate) -> dict[str, PieceKey]:
+    """Return the pieces that a candidate's network runs: piece name -> key for a latency table."""
     widths = blueprint.widths(candidate)
-    specs = unit_specs(blueprint, candidate.choices)
-    # Most axes are those of several units: what one makes, the next reads.
+    specs = piece_specs(blueprint, candidate.choices)
+    # Most axes are those of several pieces: what one makes, the next reads.
     counts = {axis: _count(blueprint, axis, widths) for axis in {a for s in specs for a in (s.column, s.row)}}
-    return {spec.name: UnitKey(spec.family, (counts[spec.column], counts[spec.row])) for spec in specs}
+    return {spec.name: PieceKey(spec.family, (counts[spec.column], counts[spec.row])) for spec in specs}
 
 
-def unit_nodes(blueprint: Blueprint, choices: Choices = WHOLE) -> Mapping[str, str]:
-    """Return node name -> node name of the call whose unit it belongs to, under structure choices.
+def piece_nodes(blueprint: Blueprint, choices: Choices = WHOLE) -> Mapping[str, str]:
+    """Return node name -> node name of the call whose piece it belongs to, under structure choices.
 
-    A call belongs to the latest unit among those that it reads; calls before the first unit belong to that one. What is
-    replaced belongs where that belongs which is read in its place.
+    A call belongs to the latest piece among those that it reads; calls before the first piece belong to that one. What
+    is replaced belongs where that belongs which is read in its place.
     """
     return _owners(blueprint, choices)
 
@@ -145,9 +145,9 @@ def _owners(blueprint: Blueprint, choices: Choices) -> Mapping[str, str]:
             owner[node.name] = node.name
             continue
         sources = [source.name for source in node.all_input_nodes] if instead is None else [instead]
-        units = [owner[name] for name in sources if name in owner]
-        if units:
-            owner[node.name] = max(units, key=order.__getitem__)
+        pieces = [owner[name] for name in sources if name in owner]
+        if pieces:
+            owner[node.name] = max(pieces, key=order.__getitem__)
         else:
             orphans.append(node.name)
     first = next(iter(order), None)
@@ -173,7 +173,7 @@ def _begins(node: fx.Node, moving: Collection[fx.Node]) -> bool:
 
 
 def _path(node: fx.Node) -> str:
-    """Return the name of the unit that a call begins, but for the number."""
+    """Return the name of the piece that a call begins, but for the number."""
     name = operator_name(node)
     if name in WEIGHTED:
         weight: Any = node.args[1]
@@ -197,7 +197,7 @@ def _count(blueprint: Blueprint, axis: Axis, widths: Mapping[int, int]) -> int:
 
 
 def _described(blueprint: Blueprint, node: fx.Node) -> tuple[Family, Axis, Axis]:
-    """Return a unit's family, without what follows it, and the axes of its widths."""
+    """Return a piece's family, without what follows it, and the axes of its widths."""
     name = operator_name(node)
     if name in _OPERANDS:
         return _product(blueprint, node)
