@@ -26,7 +26,7 @@ demo: $(STAMP)
 
 # A worker for each core, and one thread in each: threads of several workers would spin against one another.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 test-all: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
@@ -44,7 +44,7 @@ test-oldest test-newest: test-%:
 	@echo "Installing the $* libraries into .venv-$* (some minutes, the first time)"
 	@.venv-$*/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager -c .venv-$*/pins.txt \
 	    -e ".[openvino]" pytest pytest-xdist hypothesis packaging
-	OMP_NUM_THREADS=1 .venv-$*/bin/python -m pytest -n auto -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 .venv-$*/bin/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
