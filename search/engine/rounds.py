@@ -186,14 +186,14 @@ def estimate(bench: Bench, predictor: Predictor, candidate: Candidate) -> dict[s
 def holds_up(space: SearchSpace, least: Solution) -> list[dict[str, Any]]:
     """Return what the least reachable latency is made of, the largest first."""
     rows: list[dict[str, Any]] = []
-    for unit in space.pieces:
-        if not set(unit.blocks) & least.removed:
-            row = 0 if unit.row is None else least.levels.get(unit.row, 0)
-            column = 0 if unit.column is None else least.levels.get(unit.column, 0)
-            rows.append({"what": unit.name, "seconds": float(unit.seconds[row, column])})
+    for piece in space.pieces:
+        if not set(piece.blocks) & least.removed:
+            row = 0 if piece.row is None else least.levels.get(piece.row, 0)
+            column = 0 if piece.column is None else least.levels.get(piece.column, 0)
+            rows.append({"what": piece.name, "seconds": float(piece.seconds[row, column])})
     if space.fixed_s:
         rows.append({"what": "fixed cost of a run", "seconds": space.fixed_s})
-    # Cells add up to the sum that the latency is bent from; each unit's part of it stays.
+    # Cells add up to the sum that the latency is bent from; each piece's part of it stays.
     total = sum(row["seconds"] for row in rows)
     bent = float(space.bend.seconds(total)) / total if total else 1.0
     rows = [{**row, "seconds": row["seconds"] * bent} for row in rows]

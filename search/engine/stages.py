@@ -72,7 +72,7 @@ class Stages:
         reference = reference_of(table)
         row = bench.row(table, bench.smallest())
         if row is not None and row.seconds.low > in_seconds(budget, reference):
-            shares = {unit.name: unit.share for unit in row.pieces if unit.share is not None}
+            shares = {piece.name: piece.share for piece in row.pieces if piece.share is not None}
             ranked = sorted(shares, key=shares.__getitem__, reverse=True)
             parts = [{"what": name, "seconds": shares[name] * row.seconds.median} for name in ranked]
             opened = summary.opening(self._config, bench, table, "infeasible")

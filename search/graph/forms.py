@@ -53,9 +53,15 @@ class Editable(Protocol):
 
 
 def edited(blueprint: Editable, choices: Choices) -> Edited:
-    """Return what a blueprint's graph becomes under structure choices; names of blocks that it lacks say nothing."""
-    known = {block.name for block in blueprint.blocks}
-    return _edited(blueprint, Choices(choices.removed & known))
+    """Return what a blueprint's graph becomes under structure choices.
+
+    Raises:
+        ValueError: A choice is for a block that the blueprint does not have.
+    """
+    unknown = choices.removed - {block.name for block in blueprint.blocks}
+    if unknown:
+        raise ValueError(f"A choice is made for blocks that there are, but these are none: {sorted(unknown)}.")
+    return _edited(blueprint, choices)
 
 
 @remembered

@@ -130,9 +130,9 @@ def test_what_is_read_instead_is_itself_not_replaced() -> None:
     assert dict(ends.replaced) == {first.addition: first.stays, third.addition: second.addition}
 
 
-def test_blocks_that_a_network_lacks_say_nothing() -> None:
-    blueprint = comb(residual(), EXAMPLE)
-    assert edited(blueprint, Choices.without("nowhere")) is edited(blueprint, Choices())
+def test_a_choice_for_a_block_that_a_network_lacks_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"these are none: \['nowhere'\]"):
+        edited(comb(residual(), EXAMPLE), Choices.without("nowhere"))
 
 
 # ---- remembered ------------------------------------------------------------------------------------------------------
